@@ -1,0 +1,30 @@
+/**
+ * How a handler module looks: one Kafka API a file, `NN_Name.ts`, exporting a `make` that takes the services it needs and
+ * yields a `Handler`.
+ *
+ * The dispatcher decodes the body, runs `handle`, encodes the answer and sends it in the connection's order. Expected
+ * errors are values inside the response; a failure or a defect of the effect closes that one connection with a logged
+ * reason. `HotHandler` is for the two APIs that carry records: it works on the request's bytes synchronously and answers
+ * by itself.
+ */
+import type { Api } from "@chronik-effect/core/protocol/Api.ts"
+import type { Effect } from "effect"
+import type { Request } from "../network/RequestHandler.ts"
+
+export interface RequestContext {
+  readonly apiVersion: number
+  readonly clientId: string | null
+  /** `/127.0.0.1`, as Kafka shows it. */
+  readonly clientHost: string
+  readonly connectionId: number
+}
+
+export interface Handler<Req = any, Res = any> {
+  readonly api: Api<Req, Res>
+  readonly handle: (request: Req, context: RequestContext) => Effect.Effect<Res>
+}
+
+export interface HotHandler {
+  readonly api: Api<any, any>
+  readonly handleHot: (request: Request) => void
+}
