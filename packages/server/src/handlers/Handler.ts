@@ -8,8 +8,9 @@
  * by itself.
  */
 import type { Api } from "@chronik-effect/core/protocol/Api.ts"
+import type { Partially } from "@chronik-effect/core/protocol/Descriptor.ts"
 import type { Effect } from "effect"
-import type { Request } from "../network/RequestHandler.ts"
+import type { Connection, Request } from "../network/RequestHandler.ts"
 
 export interface RequestContext {
   readonly apiVersion: number
@@ -21,10 +22,12 @@ export interface RequestContext {
 
 export interface Handler<Req = any, Res = any> {
   readonly api: Api<Req, Res>
-  readonly handle: (request: Req, context: RequestContext) => Effect.Effect<Res>
+  readonly handle: (request: Req, context: RequestContext) => Effect.Effect<Partially<Res>>
 }
 
 export interface HotHandler {
   readonly api: Api<any, any>
   readonly handleHot: (request: Request) => void
+  /** The connection is gone: end what waits for it. */
+  readonly closed?: (connection: Connection) => void
 }

@@ -1,0 +1,3 @@
+/* Apart from the launcher because a Node before 9 cannot even parse `import()`. */
+"use strict"
+module.exports = (href) => import(href)

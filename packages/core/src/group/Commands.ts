@@ -1,0 +1,197 @@
+/**
+ * What the group machine is asked and what it answers, as plain data without a wire version.
+ *
+ * The handlers turn requests of any version into these commands and fill in what a version lacks; chance (the part of a
+ * new member's id that must be unique) is an argument. Byte fields may be views of a network buffer: the machine copies
+ * what it keeps.
+ */
+import type { ErrorCode } from "../model/ErrorCode.ts"
+
+export interface JoinProtocol {
+  readonly name: string
+  readonly metadata: Uint8Array
+}
+
+export interface JoinCommand {
+  readonly _tag: "Join"
+  readonly groupId: string
+  /** "" for a client that has none yet. */
+  readonly memberId: string
+  readonly groupInstanceId: string | null
+  readonly clientId: string
+  /** `/127.0.0.1` */
+  readonly clientHost: string
+  readonly sessionTimeoutMs: number
+  readonly rebalanceTimeoutMs: number
+  readonly protocolType: string
+  /** In the client's order of preference. */
+  readonly protocols: ReadonlyArray<JoinProtocol>
+  /** JoinGroup v4+ (KIP-394): a dynamic member must come back with the id that it is given. */
+  readonly requireKnownMemberId: boolean
+  /** JoinGroup v9+ (KIP-814): the leader may be told that the assignment stands. */
+  readonly supportsSkippingAssignment: boolean
+  /** Unique text for a new member's id. */
+  readonly uuid: string
+}
+
+export interface SyncCommand {
+  readonly _tag: "Sync"
+  readonly groupId: string
+  readonly generationId: number
+  readonly memberId: string
+  readonly groupInstanceId: string | null
+  readonly protocolType: string | null
+  readonly protocolName: string | null
+  readonly assignments: ReadonlyArray<{ readonly memberId: string; readonly assignment: Uint8Array }>
+}
+
+export interface HeartbeatCommand {
+  readonly _tag: "Heartbeat"
+  readonly groupId: string
+  readonly generationId: number
+  readonly memberId: string
+  readonly groupInstanceId: string | null
+}
+
+export interface LeavingMember {
+  readonly memberId: string
+  readonly groupInstanceId: string | null
+}
+
+export interface LeaveCommand {
+  readonly _tag: "Leave"
+  readonly groupId: string
+  readonly members: ReadonlyArray<LeavingMember>
+}
+
+export interface OffsetToCommit {
+  readonly topic: string
+  readonly topicId: string
+  readonly partition: number
+  readonly offset: number
+  readonly leaderEpoch: number
+  readonly metadata: string
+}
+
+export interface CommitCommand {
+  readonly _tag: "Commit"
+  readonly groupId: string
+  readonly generationId: number
+  readonly memberId: string
+  readonly groupInstanceId: string | null
+  /** -1: the broker's `offsets.retention.minutes`. */
+  readonly retentionTimeMs: number
+  readonly offsets: ReadonlyArray<OffsetToCommit>
+}
+
+/** Drops what expired: offsets past their retention, and groups that are empty and hold none. Asked by the runtime. */
+export interface ExpireCommand {
+  readonly _tag: "ExpireOffsets"
+}
+
+/** The topics are gone; offsets of a topic that was made anew under the name belong to another topic id. */
+export interface TopicsDeletedCommand {
+  readonly _tag: "TopicsDeleted"
+  readonly topics: ReadonlyArray<string>
+}
+
+export type GroupCommand =
+  | JoinCommand
+  | SyncCommand
+  | HeartbeatCommand
+  | LeaveCommand
+  | CommitCommand
+  | ExpireCommand
+  | TopicsDeletedCommand
+
+export interface JoinedMember {
+  readonly memberId: string
+  readonly groupInstanceId: string | null
+  readonly metadata: Uint8Array
+}
+
+export interface JoinResult {
+  readonly _tag: "Join"
+  readonly errorCode: ErrorCode
+  readonly generationId: number
+  readonly protocolType: string | null
+  readonly protocolName: string | null
+  readonly leader: string
+  readonly skipAssignment: boolean
+  readonly memberId: string
+  /** Filled for the leader only. */
+  readonly members: ReadonlyArray<JoinedMember>
+}
+
+export interface SyncResult {
+  readonly _tag: "Sync"
+  readonly errorCode: ErrorCode
+  readonly protocolType: string | null
+  readonly protocolName: string | null
+  readonly assignment: Uint8Array
+}
+
+export interface HeartbeatResult {
+  readonly _tag: "Heartbeat"
+  readonly errorCode: ErrorCode
+}
+
+export interface LeaveResult {
+  readonly _tag: "Leave"
+  readonly errorCode: ErrorCode
+  readonly members: ReadonlyArray<LeavingMember & { readonly errorCode: ErrorCode }>
+}
+
+export interface CommitResult {
+  readonly _tag: "Commit"
+  /** One a committed offset, in the command's order. */
+  readonly errorCodes: ReadonlyArray<ErrorCode>
+}
+
+/** Housekeeping is done; nobody reads it. */
+export interface DoneResult {
+  readonly _tag: "Done"
+}
+
+export type GroupResult = JoinResult | SyncResult | HeartbeatResult | LeaveResult | CommitResult | DoneResult
+
+export const NO_BYTES = new Uint8Array(0)
+
+export const joinError = (errorCode: ErrorCode, memberId: string): JoinResult => ({
+  _tag: "Join",
+  errorCode,
+  generationId: -1,
+  protocolType: null,
+  protocolName: null,
+  leader: "",
+  skipAssignment: false,
+  memberId,
+  members: []
+})
+
+export const syncError = (errorCode: ErrorCode): SyncResult => ({
+  _tag: "Sync",
+  errorCode,
+  protocolType: null,
+  protocolName: null,
+  assignment: NO_BYTES
+})
+
+/** What `command` is answered when the group, the coordinator or the log refuses all of it. */
+export const refusal = (command: GroupCommand, errorCode: ErrorCode): GroupResult => {
+  switch (command._tag) {
+    case "Join":
+      return joinError(errorCode, command.memberId)
+    case "Sync":
+      return syncError(errorCode)
+    case "Heartbeat":
+      return { _tag: "Heartbeat", errorCode }
+    case "Leave":
+      return { _tag: "Leave", errorCode, members: [] }
+    case "Commit":
+      return { _tag: "Commit", errorCodes: command.offsets.map(() => errorCode) }
+    case "ExpireOffsets":
+    case "TopicsDeleted":
+      return { _tag: "Done" }
+  }
+}

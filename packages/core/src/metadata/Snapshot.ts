@@ -1,0 +1,179 @@
+/**
+ * A whole image as bytes: msgpack, one positional array
+ * `[version, clusterId, offset, nextStream, nextProducerId, brokers, brokerConfigs, features, topics, commands]`.
+ *
+ * Everything is written in a defined order (ids, names), so equal images have equal bytes on every node. Integrity (checksum,
+ * atomic replacement) is the file's matter: `server/metadata/SnapshotFile`.
+ */
+import { HashMap } from "effect"
+import { endpointOf, MetadataFormatError, pack, packEndpoint, Row, unpack } from "./CommandCodec.ts"
+import {
+  type AppliedCommand,
+  type BrokerImage,
+  type CommandResult,
+  emptyImage,
+  foldedName,
+  MetadataImage,
+  type PartitionImage,
+  type TopicImage
+} from "./MetadataImage.ts"
+
+const VERSION = 1
+
+export const encodeSnapshot = (image: MetadataImage): Uint8Array =>
+  pack([
+    VERSION,
+    image.clusterId,
+    image.offset,
+    image.nextStream,
+    image.nextProducerId,
+    [...image.brokers.values()].sort((a, b) => a.nodeId - b.nodeId).map(packBroker),
+    sorted(image.brokerConfigs).map(([resource, values]) => [resource, sorted(values)]),
+    sorted(image.features),
+    [...image.topics()].sort((a, b) => (a.name < b.name ? -1 : 1)).map(packTopic),
+    [...HashMap.entries(image.fields.commands)]
+      .sort(([, a], [, b]) => a.endOffset - b.endOffset)
+      .map(([id, { endOffset, result }]) => [id, endOffset, packResult(result)])
+  ])
+
+const sorted = <V>(map: ReadonlyMap<string, V>): ReadonlyArray<[string, V]> =>
+  [...map].sort(([a], [b]) => (a < b ? -1 : 1))
+
+const packBroker = (broker: BrokerImage): ReadonlyArray<unknown> => [
+  broker.nodeId,
+  broker.incarnation,
+  broker.directoryId,
+  broker.endpoints.map(packEndpoint),
+  broker.rack,
+  broker.fenced,
+  broker.registeredAt
+]
+
+const packTopic = (topic: TopicImage): ReadonlyArray<unknown> => [
+  topic.name,
+  topic.topicId,
+  topic.internal,
+  sorted(topic.configs),
+  topic.partitions.map((p) => [
+    p.stream,
+    p.replicas,
+    p.isr,
+    p.leader,
+    p.leaderEpoch,
+    p.configVersion,
+    p.adding,
+    p.removing,
+    p.electedAt
+  ])
+]
+
+const packResult = (result: CommandResult): ReadonlyArray<unknown> => {
+  switch (result._tag) {
+    case "Applied":
+      return [0]
+    case "Rejected":
+      return [1, result.errorCode, result.message]
+    case "ProducerIds":
+      return [2, result.first, result.count]
+    case "PartitionsChanged":
+      return [3, result.refused]
+  }
+}
+
+/**
+ * The image of a snapshot.
+ *
+ * **Errors** `MetadataFormatError` for damaged bytes and for a version of a newer chronik-effect.
+ */
+export const decodeSnapshot = (bytes: Uint8Array): MetadataImage => {
+  const row = new Row(unpack(bytes), "a metadata snapshot")
+  const version = row.number()
+  if (version !== VERSION) {
+    throw new MetadataFormatError(
+      `The metadata snapshot has version ${version}; this chronik-effect reads version ${VERSION}: start the newer one.`
+    )
+  }
+  const empty = emptyImage(row.string())
+  const offset = row.number()
+  const nextStream = row.number()
+  const nextProducerId = row.number()
+  const brokers = row.array(brokerOf)
+  const brokerConfigs = row.array((r): [string, ReadonlyMap<string, string>] => [r.string(), new Map(r.array(pairOf))])
+  const features = row.array((r): [string, number] => [r.string(), r.number()])
+  const topics = row.array(topicOf)
+  const commands = row.array((r): [string, AppliedCommand] => [
+    r.string(),
+    { endOffset: r.number(), result: r.struct(resultOf) }
+  ])
+  return new MetadataImage({
+    ...empty.fields,
+    offset,
+    nextStream,
+    nextProducerId,
+    brokers: new Map(brokers.map((broker) => [broker.nodeId, broker])),
+    brokerConfigs: new Map(brokerConfigs),
+    features: new Map(features),
+    topicsByName: HashMap.fromIterable(topics.map((topic) => [topic.name, topic])),
+    topicsById: HashMap.fromIterable(topics.map((topic) => [topic.topicId, topic])),
+    foldedNames: HashMap.fromIterable(topics.map((topic) => [foldedName(topic.name), topic.name])),
+    commands: HashMap.fromIterable(commands),
+    commandIds: HashMap.fromIterable(commands.map(([id, { endOffset }]) => [endOffset, id])),
+    firstCommand: commands[0]?.[1].endOffset ?? offset
+  })
+}
+
+const pairOf = (row: Row): [string, string] => [row.string(), row.string()]
+
+const brokerOf = (row: Row): BrokerImage => ({
+  nodeId: row.number(),
+  incarnation: row.number(),
+  directoryId: row.string(),
+  endpoints: row.array(endpointOf),
+  rack: row.nullable(() => row.string()),
+  fenced: row.boolean(),
+  registeredAt: row.number()
+})
+
+const topicOf = (row: Row): TopicImage => {
+  const head = {
+    name: row.string(),
+    topicId: row.string(),
+    internal: row.boolean(),
+    configs: new Map(row.array(pairOf))
+  }
+  let partition = 0
+  return {
+    ...head,
+    partitions: row.array(
+      (r): PartitionImage => ({
+        partition: partition++,
+        stream: r.number(),
+        replicas: r.numbers(),
+        isr: r.numbers(),
+        leader: r.number(),
+        leaderEpoch: r.number(),
+        configVersion: r.number(),
+        adding: r.numbers(),
+        removing: r.numbers(),
+        electedAt: r.number()
+      })
+    )
+  }
+}
+
+const resultOf = (row: Row): CommandResult => {
+  switch (row.number()) {
+    case 0:
+      return { _tag: "Applied" }
+    case 1:
+      return { _tag: "Rejected", errorCode: row.number(), message: row.string() }
+    case 2:
+      return { _tag: "ProducerIds", first: row.number(), count: row.number() }
+    case 3:
+      return { _tag: "PartitionsChanged", refused: row.array((r): [string, number] => [r.string(), r.number()]) }
+    default:
+      throw new MetadataFormatError(
+        "The metadata snapshot holds an unknown result of a command: start the newer chronik-effect."
+      )
+  }
+}

@@ -1,0 +1,56 @@
+import { LeaderEpochs } from "@chronik-effect/core/log/LeaderEpochs.ts"
+import { describe, expect, it } from "vitest"
+
+const of = (...pairs: Array<number>) => LeaderEpochs.fromPairs(pairs)
+
+describe("LeaderEpochs", () => {
+  it("answers OffsetForLeaderEpoch as Kafka does", () => {
+    const epochs = of(2, 0, 4, 10, 7, 30)
+    expect(epochs.endOffsetFor(7, 50)).toEqual({ leaderEpoch: 7, endOffset: 50 })
+    expect(epochs.endOffsetFor(4, 50)).toEqual({ leaderEpoch: 4, endOffset: 30 })
+    expect(epochs.endOffsetFor(5, 50)).toEqual({ leaderEpoch: 4, endOffset: 30 })
+    expect(epochs.endOffsetFor(3, 50)).toEqual({ leaderEpoch: 2, endOffset: 10 })
+    expect(epochs.endOffsetFor(1, 50)).toEqual({ leaderEpoch: 1, endOffset: 0 })
+    expect(epochs.endOffsetFor(8, 50)).toEqual({ leaderEpoch: -1, endOffset: -1 })
+    expect(epochs.endOffsetFor(-1, 50)).toEqual({ leaderEpoch: -1, endOffset: -1 })
+    expect(new LeaderEpochs().endOffsetFor(0, 0)).toEqual({ leaderEpoch: -1, endOffset: -1 })
+  })
+
+  it("keeps the first start of an epoch and refuses one that begins before the last", () => {
+    const epochs = of(1, 5)
+    expect(epochs.assign(1, 9)).toBe(false)
+    expect(epochs.assign(0, 9)).toBe(false)
+    expect(() => epochs.assign(2, 4)).toThrow()
+    expect(epochs.assign(2, 5)).toBe(true)
+    expect([epochs.epochAt(4), epochs.epochAt(5), epochs.epochAt(99)]).toEqual([-1, 2, 2])
+  })
+
+  it("a cut takes the marker at the cut with it", () => {
+    const epochs = of(1, 0, 2, 10, 3, 20)
+    epochs.truncateTo(20)
+    expect(epochs.toPairs()).toEqual([1, 0, 2, 10])
+    epochs.truncateTo(11)
+    expect(epochs.toPairs()).toEqual([1, 0, 2, 10])
+    epochs.truncateTo(0)
+    expect(epochs.size).toBe(0)
+  })
+
+  it("a moved log start drops epochs that ended, and the rest begins there", () => {
+    const epochs = of(1, 0, 2, 10, 3, 20)
+    epochs.startAt(15)
+    expect(epochs.toPairs()).toEqual([2, 15, 3, 20])
+    epochs.startAt(20)
+    expect(epochs.toPairs()).toEqual([3, 20])
+    epochs.startAt(99)
+    expect(epochs.toPairs()).toEqual([3, 99])
+  })
+
+  it("writes Kafka's file: without empty epochs, but always with the last", () => {
+    const epochs = of(0, 0, 1, 8, 2, 8)
+    expect(epochs.encodeText()).toBe("0\n2\n0 0\n2 8\n")
+    expect(LeaderEpochs.decodeText("0\n2\n0 0\n2 8\n")!.toPairs()).toEqual([0, 0, 2, 8])
+    for (const broken of ["", "1\n0\n", "0\n2\n0 0\n", "0\n1\nx y\n", "0\n2\n0 9\n1 3\n"]) {
+      expect(LeaderEpochs.decodeText(broken), JSON.stringify(broken)).toBeUndefined()
+    }
+  })
+})

@@ -1,0 +1,203 @@
+/**
+ * A node on its own: where its layers are wired, and the only place that knows all of them.
+ *
+ * Built from the ground up, so that they end in the reverse order: identity and lock of the data directory, port, WAL,
+ * metadata, partition logs, partitions, coordinators, handlers, and last the listener, which accepts when everything behind it
+ * serves. A stop closes the listener first and marks the WAL's clean end last.
+ */
+import { Cause, Context, Effect, Exit, Layer, Scope } from "effect"
+import { Deadlines } from "./actor/Deadlines.ts"
+import { layerLogging } from "./config/Logging.ts"
+import { advertisedAddress, NodeConfig, type NodeConfigShape, type NodeConfigValues } from "./config/NodeConfig.ts"
+import { GroupCoordinator } from "./coordinator/GroupCoordinator.ts"
+import { layerHandlers } from "./handlers/Handlers.ts"
+import { decompress } from "./io/Compression.ts"
+import { installNativeCrc32c } from "./io/Crc.ts"
+import { Disk } from "./io/Disk.ts"
+import * as DiskMemory from "./io/DiskMemory.ts"
+import * as DiskNode from "./io/DiskNode.ts"
+import { routableAddress } from "./io/Host.ts"
+import { METADATA_STREAM, MetadataLog } from "./metadata/MetadataLog.ts"
+import { MetadataStore } from "./metadata/MetadataStore.ts"
+import { KafkaListener, KafkaPort } from "./network/KafkaListener.ts"
+import { Observation } from "./observe/Observation.ts"
+import type { RunningNode, StartReport } from "./observe/StartReport.ts"
+import * as BatchProposer from "./replication/BatchProposer.ts"
+import * as Partitions from "./replication/Partitions.ts"
+import { NodeIdentity } from "./storage/NodeIdentity.ts"
+import * as PartitionStores from "./storage/PartitionStores.ts"
+import * as Retention from "./storage/Retention.ts"
+import * as Settler from "./storage/Settler.ts"
+import { Wal } from "./storage/Wal.ts"
+import * as WalLayer from "./storage/WalLayer.ts"
+
+/** Part of a stop's second that may go into waiting for answers in flight. */
+const DRAIN_MS = 300
+const VERSION = "0.1.0"
+/** Where an ephemeral node's files lie on its memory disk. */
+const MEMORY_DIRECTORY = "/ephemeral"
+
+/** What the start knows when it is done. */
+class Started extends Context.Service<
+  Started,
+  { readonly report: (readyMs: number) => StartReport; readonly failure: Effect.Effect<string> }
+>()("chronik/Started") {}
+
+/** Between the floors: who is told when the WAL has made something durable, and when a segment is sealed. */
+const Connections = Layer.effectDiscard(
+  Effect.gen(function* () {
+    const proposer = yield* BatchProposer.BatchProposer
+    const log = yield* MetadataLog
+    const settler = yield* Settler.Settler
+    const metadata = yield* MetadataStore
+    proposer.register(METADATA_STREAM, { durable: log.durable, failed: log.failed })
+    proposer.onSealed(settler.sealed)
+    settler.dependent("metadata", (segment) => metadata.settle(segment))
+  })
+)
+
+/** Registers this start of the node, then lets the settler and the sweep of orphans begin: all partitions are open. */
+const Registration = Layer.effectDiscard(
+  Effect.gen(function* () {
+    const config = yield* NodeConfig
+    const port = yield* KafkaPort
+    const identity = yield* NodeIdentity
+    const metadata = yield* MetadataStore
+    const stores = yield* PartitionStores.PartitionStores
+    yield* Partitions.Partitions
+    const address = advertisedAddress(config, port.port, routableAddress())
+    yield* metadata.propose({
+      _tag: "RegisterNode",
+      nodeId: config.nodeId,
+      incarnation: identity.incarnation,
+      directoryId: identity.directoryId,
+      endpoints: [{ listener: "PLAINTEXT", host: address.host, port: address.port, securityProtocol: "PLAINTEXT" }],
+      rack: config.broker.text("broker.rack") ?? null
+    })
+    stores.sweep((topicId) => metadata.image().topicById(topicId) !== undefined)
+    const settler = yield* Settler.Settler
+    settler.begin()
+  })
+)
+
+const makeStarted = Effect.gen(function* () {
+  const config = yield* NodeConfig
+  const listener = yield* KafkaListener
+  const identity = yield* NodeIdentity
+  const metadata = yield* MetadataStore
+  const wal = yield* Wal
+  const proposer = yield* BatchProposer.BatchProposer
+  const recoveredFrames = wal.stats().frames
+  const image = metadata.image()
+  let topics = 0
+  let partitions = 0
+  for (const topic of image.topics()) {
+    if (topic.internal) continue
+    topics++
+    partitions += topic.partitions.length
+  }
+  const address = advertisedAddress(config, listener.port, routableAddress())
+  return Started.of({
+    failure: Effect.raceFirst(
+      Effect.map(proposer.failure, (error) => error.message),
+      metadata.failure
+    ),
+    report: (readyMs) => ({
+      version: VERSION,
+      nodeId: config.nodeId,
+      clusterId: image.clusterId,
+      host: listener.host,
+      port: listener.port,
+      advertisedHost: address.host,
+      advertisedPort: address.port,
+      durability: config.durability,
+      dataDir: config.durability === "ephemeral" ? undefined : config.dataDir,
+      fsyncMicros: config.durability === "durable" ? wal.stats().lastSyncMicros : undefined,
+      fresh: identity.fresh,
+      recovery: {
+        cleanStop: wal.recovered.cleanStop,
+        topics,
+        partitions,
+        walFrames: recoveredFrames,
+        tornBytes: wal.recovered.tornBytes,
+        elapsedMs: readyMs
+      },
+      readyMs
+    })
+  })
+})
+
+/** Everything but the configuration. */
+const layerNode = (config: NodeConfigShape) => {
+  const ephemeral = config.durability === "ephemeral"
+  const directory = ephemeral ? MEMORY_DIRECTORY : config.dataDir
+  const { broker } = config
+  const Base = Layer.mergeAll(
+    ephemeral ? DiskMemory.layer : DiskNode.layer,
+    Deadlines.layer,
+    Observation.layer,
+    BatchProposer.layer,
+    KafkaPort.layer({ host: config.host, port: config.kafkaPort })
+  )
+  const Storage = WalLayer.layer({ directory: `${directory}/wal`, durability: config.durability }).pipe(
+    Layer.provideMerge(NodeIdentity.layer({ directory, nodeId: config.nodeId, lock: !ephemeral }))
+  )
+  const Metadata = Layer.unwrap(
+    Effect.map(NodeIdentity, ({ clusterId }) => MetadataStore.layer({ clusterId }))
+  ).pipe(Layer.provideMerge(MetadataLog.layerSingle({ directory: `${directory}/metadata` })))
+  const Logs = Layer.mergeAll(
+    Settler.layer,
+    Retention.layer({ checkIntervalMs: broker.integer("log.retention.check.interval.ms") })
+  ).pipe(Layer.provideMerge(PartitionStores.layer({ dataDir: directory, decompress })))
+  const Serving = layerHandlers.pipe(Layer.provideMerge(GroupCoordinator.layer), Layer.provideMerge(Registration))
+  const Listener = KafkaListener.layerOnPort({
+    drainMs: DRAIN_MS,
+    requestBytesMax: broker.integer("socket.request.max.bytes"),
+    connectionsMax: broker.integer("max.connections"),
+    connectionsMaxIdleMs: broker.integer("connections.max.idle.ms")
+  })
+  return Layer.effect(Started, makeStarted).pipe(
+    Layer.provideMerge(Listener),
+    Layer.provideMerge(Serving),
+    Layer.provideMerge(Partitions.layer),
+    Layer.provideMerge(Connections),
+    Layer.provideMerge(Logs),
+    Layer.provideMerge(Metadata),
+    Layer.provideMerge(Storage),
+    Layer.provideMerge(Base)
+  )
+}
+
+/** A whole node as a layer; it serves when the layer is built. */
+export const layer = (values: Partial<NodeConfigValues>) =>
+  Layer.unwrap(Effect.map(NodeConfig, layerNode)).pipe(
+    Layer.provideMerge(NodeConfig.layer(values)),
+    Layer.provide(layerLogging({ logFormat: values.logFormat ?? "pretty", logLevel: values.logLevel ?? "info" }))
+  )
+
+/** Starts a node for callers outside of Effect. Rejects with the typed error that stopped the start. */
+export const startStandalone = async (values: NodeConfigValues): Promise<RunningNode> => {
+  const startedAt = values.durability === "ephemeral" ? performance.now() : 0
+  installNativeCrc32c()
+  const scope = Scope.makeUnsafe()
+  const logging = layerLogging(values)
+  const close = (exit: Exit.Exit<unknown, unknown>) =>
+    Effect.runPromise(Scope.close(scope, exit).pipe(Effect.provide(logging)))
+  const built = await Effect.runPromiseExit(Layer.build(layer(values)).pipe(Scope.provide(scope), Effect.provide(logging)))
+  if (Exit.isFailure(built)) {
+    await close(built)
+    throw Cause.squash(built.cause)
+  }
+  const started = Context.get(built.value, Started)
+  const report = started.report(performance.now() - startedAt)
+  let closing: Promise<void> | undefined
+  return {
+    host: report.host,
+    port: report.port,
+    bootstrap: `${report.advertisedHost}:${report.advertisedPort}`,
+    report,
+    failed: Effect.runPromise(Effect.raceFirst(started.failure, Effect.never)),
+    close: () => (closing ??= close(Exit.void))
+  }
+}
+

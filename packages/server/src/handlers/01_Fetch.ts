@@ -1,0 +1,355 @@
+/**
+ * Fetch (key 1): record batches out of partitions.
+ *
+ * A fetch is a pure read of an offset-indexed log up to the high watermark (or the last stable offset). When it has enough,
+ * or something to complain about, or no time to wait, it is answered in the socket's callback. Otherwise it parks: it is
+ * registered with each of its partitions, whose commits wake it, and with the deadline heap. A woken fetch is looked at
+ * again at the end of the turn, once, however many of its partitions moved.
+ *
+ * **Bytes** answers are views of the commit ring or of pooled read buffers, pinned by leases that the connection releases
+ * when the kernel has taken them. Runs of small batches are copied into one piece instead: a system call that gathers a
+ * thousand slices costs more than the copy.
+ * **Bounds** an answer holds at most `ANSWER_BYTES_MAX`, whatever the client allows, but always one whole batch.
+ * @see KIP-74 (sizes), KIP-227 (sessions), KIP-320 (epochs), KIP-516 (topic ids)
+ */
+import { Prng } from "@chronik-effect/core/base/Prng.ts"
+import { ErrorCode } from "@chronik-effect/core/model/ErrorCode.ts"
+import type { Partially } from "@chronik-effect/core/protocol/Descriptor.ts"
+import { encodeResponseFrame } from "@chronik-effect/core/protocol/Frame.ts"
+import { codecOf } from "@chronik-effect/core/protocol/Message.ts"
+import { FetchApi, FetchRequest, type FetchResponse } from "@chronik-effect/core/protocol/messages/01_Fetch.ts"
+import { Reader } from "@chronik-effect/core/protocol/Reader.ts"
+import { RecordSlices } from "@chronik-effect/core/protocol/RecordSlices.ts"
+import { Cause, Effect, type Scope } from "effect"
+import { type Deadline, Deadlines } from "../actor/Deadlines.ts"
+import { NodeConfig } from "../config/NodeConfig.ts"
+import { Turn, type Turnable } from "../io/Turn.ts"
+import type { Connection, Lease, Request } from "../network/RequestHandler.ts"
+import type { ParkedReader, Partition } from "../replication/Partition.ts"
+import { Partitions } from "../replication/Partitions.ts"
+import type { Read } from "../storage/PartitionStore.ts"
+import { type FetchContext, FetchSessions, type FetchTarget } from "./FetchSessions.ts"
+import type { HotHandler } from "./Handler.ts"
+import { leaderEpochError } from "./LeaderEpochCheck.ts"
+
+type TopicAnswer = Partially<FetchResponse["responses"][number]>
+type PartitionAnswer = NonNullable<TopicAnswer["partitions"]>[number]
+
+/** Kafka's brokers cap an answer at 55 MiB; ours is smaller, since what a slow reader has not taken yet is our memory. */
+const ANSWER_BYTES_MAX = 16 * 1024 * 1024
+const READ_COMMITTED = 1
+/** Below this mean size the slices of an answer are copied into one piece. */
+const GATHERED_SLICE_BYTES_MAX = 8 * 1024
+const SESSION_EVICTION_MS = 120_000
+
+interface Services {
+  readonly partitions: Partitions["Service"]
+  readonly deadlines: Deadlines["Service"]
+  readonly parked: ParkedFetches
+  readonly turn: Turn
+  readonly runFork: (effect: Effect.Effect<void>) => void
+}
+
+/** What one look at one partition found. */
+interface Look {
+  readonly target: FetchTarget
+  readonly errorCode: ErrorCode
+  readonly partition: Partition | undefined
+  readonly read: Read | undefined
+  readonly diverging: { readonly epoch: number; readonly endOffset: number } | undefined
+}
+
+class PendingFetch implements ParkedReader, Turnable {
+  readonly #services: Services
+  readonly #request: Request
+  readonly #context: FetchContext
+  readonly #minBytes: number
+  readonly #maxBytes: number
+  readonly #committedOnly: boolean
+  #parkedAt: ReadonlyArray<Partition> = []
+  #deadline: Deadline | undefined
+  #woken = false
+  #answered = false
+
+  constructor(services: Services, request: Request, body: FetchRequest, context: FetchContext) {
+    this.#services = services
+    this.#request = request
+    this.#context = context
+    this.#minBytes = body.minBytes
+    this.#maxBytes = Math.min(body.maxBytes, ANSWER_BYTES_MAX)
+    this.#committedOnly = body.isolationLevel === READ_COMMITTED
+  }
+
+  start(maxWaitMs: number): void {
+    const looks = this.#look()
+    if (maxWaitMs <= 0 || this.#isEnough(looks)) return this.#answer(looks)
+    release(looks)
+    const partitions = new Set<Partition>()
+    for (const look of looks) if (look.partition !== undefined) partitions.add(look.partition)
+    for (const partition of partitions) partition.park(this)
+    this.#parkedAt = [...partitions]
+    this.#deadline = this.#services.deadlines.add(maxWaitMs, () => this.#answer(this.#look()))
+    this.#services.parked.add(this.#request.connection, this)
+  }
+
+  /** Called by a partition whose readable end moved, in the middle of its pass. */
+  wake(): void {
+    if (this.#woken || this.#answered) return
+    this.#woken = true
+    this.#services.turn.add(this)
+  }
+
+  /** The connection is gone: nobody waits for the answer. */
+  abandon(): void {
+    if (this.#answered) return
+    this.#answered = true
+    this.#unpark()
+    this.#request.respondNothing()
+  }
+
+  turn(): void {
+    this.#woken = false
+    if (this.#answered) return
+    const looks = this.#look()
+    if (this.#isEnough(looks)) this.#answer(looks)
+    else release(looks)
+  }
+
+  #look(): ReadonlyArray<Look> {
+    const looks: Array<Look> = []
+    let left = this.#maxBytes
+    let any = false
+    for (const target of this.#context.targets) {
+      const look = this.#lookAt(target, left, !any)
+      looks.push(look)
+      if (look.read !== undefined && look.read.bytes > 0) {
+        any = true
+        left -= look.read.bytes
+      }
+    }
+    return looks
+  }
+
+  #lookAt(target: FetchTarget, left: number, first: boolean): Look {
+    const { partitions } = this.#services
+    const byId = this.#request.apiVersion >= 13
+    const partition = byId
+      ? partitions.findById(target.topicId, target.partition)
+      : partitions.find(target.topic, target.partition)
+    const failed = (errorCode: ErrorCode): Look => ({ target, errorCode, partition, read: undefined, diverging: undefined })
+    if (partition === undefined) {
+      return failed(
+        byId && !partitions.knowsId(target.topicId) ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+      )
+    }
+    if (partition.closedWith !== ErrorCode.NONE) return failed(partition.closedWith)
+    const stale = leaderEpochError(target.currentLeaderEpoch, partition.leaderEpoch)
+    if (stale !== ErrorCode.NONE) return failed(stale)
+    const { fetchOffset } = target
+    if (fetchOffset < partition.logStartOffset || fetchOffset > partition.logEndOffset) {
+      return failed(ErrorCode.OFFSET_OUT_OF_RANGE)
+    }
+    const diverging = divergence(target, partition)
+    if (diverging !== undefined) return { target, errorCode: ErrorCode.NONE, partition, read: undefined, diverging }
+    const end = this.#committedOnly ? partition.lastStableOffset : partition.highWatermark
+    if (fetchOffset >= end || (left <= 0 && !first)) return { target, errorCode: ErrorCode.NONE, partition, read: undefined, diverging }
+    try {
+      const read = partition.read(fetchOffset, end, Math.min(target.maxBytes, Math.max(left, 0)), first)
+      return { target, errorCode: ErrorCode.NONE, partition, read, diverging }
+    } catch (cause) {
+      this.#services.runFork(
+        Effect.logError(`A fetch from ${partition.topic}-${partition.partition} at offset ${fetchOffset} failed`, cause)
+      )
+      return failed(ErrorCode.KAFKA_STORAGE_ERROR)
+    }
+  }
+
+  #isEnough(looks: ReadonlyArray<Look>): boolean {
+    let bytes = 0
+    for (const look of looks) {
+      if (look.errorCode !== ErrorCode.NONE || look.diverging !== undefined) return true
+      if (look.read !== undefined) bytes += look.read.bytes
+    }
+    return bytes >= this.#minBytes || looks.length === 0
+  }
+
+  #unpark(): void {
+    for (const partition of this.#parkedAt) partition.unpark(this)
+    if (this.#deadline !== undefined) this.#services.deadlines.remove(this.#deadline)
+    if (this.#parkedAt.length > 0) this.#services.parked.remove(this.#request.connection, this)
+    this.#parkedAt = []
+  }
+
+  #answer(looks: ReadonlyArray<Look>): void {
+    if (this.#answered) return release(looks)
+    this.#answered = true
+    this.#unpark()
+    if (looks.every((look) => look.read?.cold === undefined)) return this.#respond(looks)
+    this.#services.runFork(this.#respondCold(looks))
+  }
+
+  /** Some of the bytes are not in the page cache, as far as we know: read them in the thread pool. */
+  #respondCold(looks: ReadonlyArray<Look>): Effect.Effect<void> {
+    const warmed = Effect.forEach(looks, (look) => {
+      const cold = look.read?.cold
+      if (look.partition === undefined || look.read === undefined || cold === undefined) return Effect.succeed(look)
+      return look.partition.store.readCold(cold).pipe(
+        Effect.map((read): Look => ({ ...look, read })),
+        Effect.catchCause((cause) =>
+          Effect.as(
+            Effect.logError(`A cold fetch from ${look.partition?.topic}-${look.partition?.partition} failed: ${Cause.pretty(cause)}`),
+            { ...look, read: undefined, errorCode: ErrorCode.KAFKA_STORAGE_ERROR } as Look
+          )
+        )
+      )
+    })
+    return Effect.map(warmed, (all) => this.#respond(all))
+  }
+
+  #respond(looks: ReadonlyArray<Look>): void {
+    const request = this.#request
+    const leases: Array<Lease> = []
+    const topics = new Map<string, { topic: string; topicId: string; partitions: Array<PartitionAnswer> }>()
+    for (const look of looks) {
+      const { target, read } = look
+      if (read !== undefined) {
+        leases.push(...read.leases)
+        if (read.bytes > 0) this.#context.served(target)
+      }
+      if (this.#context.incremental && !isNews(look)) continue
+      remember(look)
+      let topic = topics.get(target.topic + target.topicId)
+      if (topic === undefined) {
+        topic = { topic: target.topic, topicId: target.topicId, partitions: [] }
+        topics.set(target.topic + target.topicId, topic)
+      }
+      topic.partitions.push(answerOf(look, gathered(read), this.#committedOnly))
+    }
+    request.respond(
+      encodeResponseFrame(FetchApi, request.apiVersion, request.correlationId, {
+        sessionId: this.#context.sessionId,
+        responses: [...topics.values()]
+      }),
+      leases
+    )
+  }
+}
+
+/** Who is parked, by connection: a connection that goes takes its parked fetches with it. */
+class ParkedFetches {
+  readonly #byConnection = new Map<number, Set<PendingFetch>>()
+
+  add(connection: Connection, fetch: PendingFetch): void {
+    const known = this.#byConnection.get(connection.id)
+    if (known === undefined) this.#byConnection.set(connection.id, new Set([fetch]))
+    else known.add(fetch)
+  }
+
+  remove(connection: Connection, fetch: PendingFetch): void {
+    const known = this.#byConnection.get(connection.id)
+    if (known?.delete(fetch) === true && known.size === 0) this.#byConnection.delete(connection.id)
+  }
+
+  abandon(connection: Connection): void {
+    for (const fetch of this.#byConnection.get(connection.id) ?? []) fetch.abandon()
+  }
+}
+
+const release = (looks: ReadonlyArray<Look>): void => {
+  for (const look of looks) for (const lease of look.read?.leases ?? []) lease.release()
+}
+
+/** The client's log and ours part before what it asks for: where, in our terms (KIP-595's rule for consumers). */
+const divergence = (target: FetchTarget, partition: Partition): Look["diverging"] => {
+  if (target.lastFetchedEpoch < 0) return undefined
+  const { leaderEpoch, endOffset } = partition.store.epochs.endOffsetFor(
+    target.lastFetchedEpoch,
+    partition.highWatermark
+  )
+  if (leaderEpoch === -1 || (leaderEpoch === target.lastFetchedEpoch && endOffset >= target.fetchOffset)) return undefined
+  return { epoch: leaderEpoch, endOffset }
+}
+
+/** KIP-227: what an incremental answer must name. An error is news each time, and so is its end. */
+const isNews = ({ target, errorCode, diverging, read, partition }: Look): boolean =>
+  errorCode !== ErrorCode.NONE ||
+  target.toldError ||
+  diverging !== undefined ||
+  (read !== undefined && read.bytes > 0) ||
+  (partition !== undefined &&
+    (partition.highWatermark !== target.toldHighWatermark || partition.logStartOffset !== target.toldLogStartOffset))
+
+const remember = ({ target, errorCode, partition }: Look): void => {
+  target.toldError = errorCode !== ErrorCode.NONE
+  target.toldHighWatermark = partition?.highWatermark ?? -1
+  target.toldLogStartOffset = partition?.logStartOffset ?? -1
+}
+
+const gathered = (read: Read | undefined): Uint8Array | RecordSlices => {
+  if (read === undefined || read.slices.length === 0) return EMPTY
+  if (read.slices.length === 1) return read.slices[0]!
+  if (read.bytes / read.slices.length > GATHERED_SLICE_BYTES_MAX) return new RecordSlices(read.slices)
+  const whole = Buffer.allocUnsafe(read.bytes)
+  let at = 0
+  for (const slice of read.slices) {
+    whole.set(slice, at)
+    at += slice.length
+  }
+  return whole
+}
+
+const EMPTY = new Uint8Array(0)
+
+const answerOf = (look: Look, records: Uint8Array | RecordSlices, committedOnly: boolean): PartitionAnswer => {
+  const { target, errorCode, partition, diverging } = look
+  const known = partition !== undefined && errorCode === ErrorCode.NONE
+  return {
+    partitionIndex: target.partition,
+    errorCode,
+    highWatermark: known ? partition.highWatermark : -1,
+    lastStableOffset: known ? partition.lastStableOffset : -1,
+    logStartOffset: known ? partition.logStartOffset : -1,
+    divergingEpoch: diverging,
+    abortedTransactions: committedOnly && known ? [] : null,
+    preferredReadReplica: -1,
+    records
+  }
+}
+
+const SESSION_SLOTS = "max.incremental.fetch.session.cache.slots"
+
+export const make = Effect.gen(function* () {
+  const clock = yield* Effect.clockWith(Effect.succeed)
+  const { broker } = yield* NodeConfig
+  const context = yield* Effect.context<Scope.Scope>()
+  const random = new Prng(clock.currentTimeMillisUnsafe())
+  const sessions = new FetchSessions(broker.integer(SESSION_SLOTS), SESSION_EVICTION_MS, () => random.uint32() >>> 1)
+  const services: Services = {
+    partitions: yield* Partitions,
+    deadlines: yield* Deadlines,
+    parked: new ParkedFetches(),
+    turn: new Turn(),
+    runFork: (effect) => void Effect.runForkWith(context)(Effect.forkScoped(effect))
+  }
+  const handler: HotHandler = {
+    api: FetchApi,
+    closed: (connection) => services.parked.abandon(connection),
+    handleHot: (request) => {
+      const version = request.apiVersion
+      const body = codecOf(FetchRequest, version).decode(new Reader(request.bytes, request.start, request.end))
+      const opened = sessions.open(
+        body.sessionId,
+        version >= 7 ? body.sessionEpoch : -1,
+        body.topics,
+        body.forgottenTopicsData,
+        version >= 13,
+        clock.currentTimeMillisUnsafe()
+      )
+      if (typeof opened === "number") {
+        return request.respond(encodeResponseFrame(FetchApi, version, request.correlationId, { errorCode: opened }))
+      }
+      new PendingFetch(services, request, body, opened).start(body.maxWaitMs)
+    }
+  }
+  return handler
+})

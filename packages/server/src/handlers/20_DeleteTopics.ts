@@ -1,0 +1,112 @@
+/**
+ * DeleteTopics (key 20), by name or, from version 6, by topic id. The answer for a topic comes when the deletion is applied on
+ * this node: its partitions refuse everything from then on.
+ *
+ * Versions: 3 TOPIC_DELETION_DISABLED (INVALID_REQUEST before); 4 flexible; 5 error messages; 6 topic ids.
+ *
+ * Traps: name and id together, neither of them, and a topic named twice (also once by name and once by id) are INVALID_REQUEST.
+ */
+import { ZERO_UUID } from "@chronik-effect/core/base/Uuid.ts"
+import type { MetadataImage, TopicImage } from "@chronik-effect/core/metadata/MetadataImage.ts"
+import { ErrorCode } from "@chronik-effect/core/model/ErrorCode.ts"
+import {
+  DeleteTopicsApi,
+  type DeleteTopicsRequest,
+  type DeleteTopicsResponse
+} from "@chronik-effect/core/protocol/messages/20_DeleteTopics.ts"
+import { Effect } from "effect"
+import { MetadataStore, PROPOSE_TIMEOUT_MS } from "../metadata/MetadataStore.ts"
+import { refusalOf } from "../metadata/TopicCreation.ts"
+import type { Handler } from "./Handler.ts"
+
+type TopicAnswer = DeleteTopicsResponse["responses"][number]
+
+interface Asked {
+  readonly name: string | null
+  readonly topicId: string
+}
+
+/** A topic of the request that was found, or the answer to one that was not. */
+type Resolved =
+  | { readonly topic: TopicImage; readonly answer?: undefined }
+  | { readonly topic?: undefined; readonly answer: TopicAnswer }
+
+export const make = Effect.gen(function* () {
+  const store = yield* MetadataStore
+
+  const remove = (topic: TopicImage, timeoutMs: number): Effect.Effect<TopicAnswer> =>
+    store.propose({ _tag: "DeleteTopic", topicId: topic.topicId }, timeoutMs).pipe(
+      Effect.map((result) =>
+        result._tag === "Rejected"
+          ? answer(topic, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "Another request has deleted the topic meanwhile.")
+          : answer(topic, ErrorCode.NONE, null)
+      ),
+      Effect.catchTag("MetadataError", (error) =>
+        Effect.sync(() => {
+          if (store.image().topicById(topic.topicId) === undefined) return answer(topic, ErrorCode.NONE, null)
+          const refusal = refusalOf(error)
+          return answer(topic, refusal.errorCode, refusal.message)
+        })
+      )
+    )
+
+  const handler: Handler<DeleteTopicsRequest, DeleteTopicsResponse> = {
+    api: DeleteTopicsApi,
+    handle: (request, { apiVersion }) =>
+      Effect.suspend(() => {
+        const asked: ReadonlyArray<Asked> =
+          apiVersion >= 6 ? request.topics : request.topicNames.map((name) => ({ name, topicId: ZERO_UUID }))
+        const timeoutMs = request.timeoutMs > 0 ? request.timeoutMs : PROPOSE_TIMEOUT_MS
+        const resolved: ReadonlyArray<Resolved> = store.brokerConfig().boolean("delete.topic.enable")
+          ? resolve(asked, store.image())
+          : asked.map((one) => ({ answer: disabled(one, apiVersion) }))
+        return Effect.forEach(
+          resolved,
+          (one) => (one.topic === undefined ? Effect.succeed(one.answer) : remove(one.topic, timeoutMs)),
+          { concurrency: "unbounded" }
+        ).pipe(Effect.map((responses) => ({ throttleTimeMs: 0, responses })))
+      })
+  }
+  return handler
+})
+
+const answer = (topic: Asked, errorCode: number, errorMessage: string | null): TopicAnswer => ({
+  name: topic.name,
+  topicId: topic.topicId,
+  errorCode,
+  errorMessage
+})
+
+const disabled = (asked: Asked, apiVersion: number): TopicAnswer =>
+  answer(
+    asked,
+    apiVersion >= 3 ? ErrorCode.TOPIC_DELETION_DISABLED : ErrorCode.INVALID_REQUEST,
+    "Topic deletion is disabled: set delete.topic.enable=true to allow it."
+  )
+
+const resolve = (asked: ReadonlyArray<Asked>, image: MetadataImage): ReadonlyArray<Resolved> => {
+  const found = asked.map((one) => lookUp(one, image))
+  const times = new Map<string, number>()
+  for (const { topic } of found) if (topic !== undefined) times.set(topic.topicId, (times.get(topic.topicId) ?? 0) + 1)
+  const answered = new Set<string>()
+  return found.flatMap((one): ReadonlyArray<Resolved> => {
+    if (one.topic === undefined || times.get(one.topic.topicId) === 1) return [one]
+    if (answered.has(one.topic.topicId)) return []
+    answered.add(one.topic.topicId)
+    return [{ answer: answer(one.topic, ErrorCode.INVALID_REQUEST, "Duplicate topic in the request.") }]
+  })
+}
+
+const lookUp = (asked: Asked, image: MetadataImage): Resolved => {
+  const bad = (errorCode: ErrorCode, message: string): Resolved => ({ answer: answer(asked, errorCode, message) })
+  const byId = asked.topicId !== ZERO_UUID
+  if (asked.name !== null && byId) {
+    return bad(ErrorCode.INVALID_REQUEST, "You may not specify both topic name and topic id.")
+  }
+  if (asked.name === null && !byId) return bad(ErrorCode.INVALID_REQUEST, "Neither topic name nor id were specified.")
+  const topic = asked.name === null ? image.topicById(asked.topicId) : image.topic(asked.name)
+  if (topic !== undefined) return { topic }
+  return byId
+    ? bad(ErrorCode.UNKNOWN_TOPIC_ID, "This server does not host this topic ID.")
+    : bad(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "This server does not host this topic-partition.")
+}

@@ -1,0 +1,100 @@
+/**
+ * CreatePartitions (key 37): more partitions for existing topics. The answer comes when the new ones serve on this node.
+ *
+ * Versions: 2 flexible; 3 THROTTLING_QUOTA_EXCEEDED. `assignments`: one replica set for each new partition, or null.
+ *
+ * Traps: a count that is no increase is INVALID_PARTITIONS; a topic given twice is answered once, with INVALID_REQUEST.
+ */
+
+import type { CreatePartitions } from "@chronik-effect/core/metadata/Command.ts"
+import { type Decision, decideCreatePartitions, type Refusal } from "@chronik-effect/core/metadata/Decide.ts"
+import { ErrorCode } from "@chronik-effect/core/model/ErrorCode.ts"
+import {
+  CreatePartitionsApi,
+  type CreatePartitionsRequest,
+  type CreatePartitionsResponse
+} from "@chronik-effect/core/protocol/messages/37_CreatePartitions.ts"
+import { Effect, Result } from "effect"
+import { MetadataStore, PROPOSE_TIMEOUT_MS } from "../metadata/MetadataStore.ts"
+import { refusalOf } from "../metadata/TopicCreation.ts"
+import { Partitions } from "../replication/Partitions.ts"
+import type { Handler } from "./Handler.ts"
+
+type AskedTopic = CreatePartitionsRequest["topics"][number]
+type TopicAnswer = CreatePartitionsResponse["results"][number]
+
+export const make = Effect.gen(function* () {
+  const store = yield* MetadataStore
+  const partitions = yield* Partitions
+
+  const decide = (asked: AskedTopic): Decision<CreatePartitions> => {
+    const image = store.image()
+    const topic = image.topic(asked.name)
+    if (topic === undefined) {
+      return Result.fail({
+        errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+        message: `The topic '${asked.name}' does not exist.`
+      })
+    }
+    const assignments = asked.assignments === null ? null : asked.assignments.map(({ brokerIds }) => brokerIds)
+    return decideCreatePartitions(
+      { topic, count: asked.count, assignments },
+      { image, broker: store.brokerConfig(), start: topic.partitions.length }
+    )
+  }
+
+  const apply = (name: string, command: CreatePartitions, timeoutMs: number): Effect.Effect<TopicAnswer> =>
+    store.propose(command, timeoutMs).pipe(
+      Effect.flatMap((result) =>
+        result._tag === "Rejected"
+          ? Effect.succeed(answer(name, result))
+          : partitions.awaitServing(command.topicId).pipe(
+              Effect.as(answer(name, DONE)),
+              Effect.timeoutOrElse({ duration: timeoutMs, orElse: () => Effect.succeed(answer(name, NOT_SERVING)) })
+            )
+      ),
+      Effect.catchTag("MetadataError", (error) =>
+        Effect.sync(() => {
+          const count = store.image().topicById(command.topicId)?.partitions.length ?? 0
+          return answer(name, count === command.from + command.partitions.length ? DONE : refusalOf(error))
+        })
+      )
+    )
+
+  const handler: Handler<CreatePartitionsRequest, CreatePartitionsResponse> = {
+    api: CreatePartitionsApi,
+    handle: (request) => {
+      const timeoutMs = request.timeoutMs > 0 ? request.timeoutMs : PROPOSE_TIMEOUT_MS
+      const names = request.topics.map(({ name }) => name)
+      return Effect.forEach(
+        request.topics.filter(({ name }, i) => names.indexOf(name) === i),
+        (asked) => {
+          if (names.lastIndexOf(asked.name) !== names.indexOf(asked.name)) {
+            return Effect.succeed(answer(asked.name, DUPLICATE))
+          }
+          const decision = decide(asked)
+          if (Result.isFailure(decision)) return Effect.succeed(answer(asked.name, decision.failure))
+          if (request.validateOnly) return Effect.succeed(answer(asked.name, DONE))
+          return apply(asked.name, decision.success, timeoutMs)
+        },
+        { concurrency: "unbounded" }
+      ).pipe(Effect.map((results) => ({ throttleTimeMs: 0, results })))
+    }
+  }
+  return handler
+})
+
+type Outcome = Refusal | { readonly errorCode: number; readonly message: null }
+
+const DONE: Outcome = { errorCode: ErrorCode.NONE, message: null }
+const NOT_SERVING: Outcome = {
+  errorCode: ErrorCode.REQUEST_TIMED_OUT,
+  message: "The partitions were created, but not all of them serve in time: ask Metadata for them again."
+}
+const DUPLICATE: Outcome = { errorCode: ErrorCode.INVALID_REQUEST, message: "Duplicate topic name." }
+
+const answer = (name: string, outcome: Outcome): TopicAnswer => ({
+  name,
+  errorCode: outcome.errorCode,
+  errorMessage: outcome.message
+})

@@ -1,0 +1,90 @@
+/**
+ * What stands behind the listener: finds the handler of a request, decodes, runs, encodes, answers.
+ *
+ * An API or version that is not served closes the connection, as Kafka does; ApiVersions alone answers for every version,
+ * since it is how a client learns. A body that does not parse closes the connection with the reason. Handlers of records
+ * work in the socket's callback; all others are forked, so that one that waits (a create, a join) holds up nobody, and the
+ * connection puts their answers into order.
+ */
+import { codecOf } from "@chronik-effect/core/protocol/Message.ts"
+import { encodeResponseFrame } from "@chronik-effect/core/protocol/Frame.ts"
+import { ProtocolError } from "@chronik-effect/core/protocol/ProtocolError.ts"
+import { Reader } from "@chronik-effect/core/protocol/Reader.ts"
+import { Cause, Effect, Layer, Scope } from "effect"
+import { type Request, RequestHandler } from "../network/RequestHandler.ts"
+import type { Handler, HotHandler, RequestContext } from "./Handler.ts"
+
+export interface Handlers {
+  readonly hot: ReadonlyArray<HotHandler>
+  readonly forked: ReadonlyArray<Handler>
+  /** Answers whatever version was asked for. */
+  readonly apiVersions: Handler
+}
+
+export const layer = <E, R>(handlers: Effect.Effect<Handlers, E, R>) => Layer.effect(RequestHandler, make(handlers))
+
+const make = Effect.fnUntraced(function* <E, R>(handlers: Effect.Effect<Handlers, E, R>) {
+  const { hot, forked, apiVersions } = yield* handlers
+  const scope = yield* Effect.scope
+  const runFork = Effect.runForkWith(yield* Effect.context<never>())
+  const run = (effect: Effect.Effect<void>) => void runFork(Scope.provide(Effect.forkScoped(effect), scope))
+  const hotByKey: Array<HotHandler | undefined> = []
+  for (const handler of hot) hotByKey[handler.api.key] = handler
+  const byKey: Array<Handler | undefined> = []
+  for (const handler of [...forked, apiVersions]) byKey[handler.api.key] = handler
+
+  return RequestHandler.of({
+    handle: (request) => {
+      const { apiKey, apiVersion } = request
+      const quick = hotByKey[apiKey]
+      if (quick?.api.serves(apiVersion) === true) return attempt(request, () => quick.handleHot(request))
+      const handler = byKey[apiKey]
+      if (handler === undefined) return request.close(unserved(request, `the API key ${apiKey}`))
+      if (handler === apiVersions || handler.api.serves(apiVersion)) {
+        return attempt(request, () => run(answer(handler, request)))
+      }
+      request.close(unserved(request, `version ${apiVersion} of ${handler.api.name}`))
+    },
+    closed: (connection) => {
+      for (const handler of hot) handler.closed?.(connection)
+    }
+  })
+})
+
+const unserved = (request: Request, what: string): string =>
+  `${what} of client ${request.clientId ?? "(unnamed)"} is not served here; ApiVersions says what is`
+
+/** A body that does not parse is the client's mistake, anything else is ours; both end this connection only. */
+const attempt = (request: Request, work: () => void): void => {
+  try {
+    work()
+  } catch (cause) {
+    if (!(cause instanceof ProtocolError)) throw cause
+    request.close(`the request of API key ${request.apiKey} version ${request.apiVersion} does not parse: ${cause.message}`)
+  }
+}
+
+const answer = (handler: Handler, request: Request): Effect.Effect<void> => {
+  const version = handler.api.serves(request.apiVersion) ? request.apiVersion : 0
+  const context: RequestContext = {
+    apiVersion: request.apiVersion,
+    clientId: request.clientId,
+    clientHost: `/${request.connection.remoteAddress}`,
+    connectionId: request.connection.id
+  }
+  // Kafka: an ApiVersions of a version that we do not know is answered without a look at its body.
+  const known = handler.api.serves(request.apiVersion)
+  const body: unknown = known
+    ? codecOf(handler.api.request, version).decode(new Reader(request.bytes, request.start, request.end))
+    : {}
+  return handler.handle(body, context).pipe(
+    // The encoding is inside: a value that does not fit its field must end this connection, not a fiber in silence.
+    Effect.map((value) => request.respond(encodeResponseFrame(handler.api, version, request.correlationId, value))),
+    Effect.catchCause((cause) => {
+      request.close(`the handler of ${handler.api.name} failed; this is a defect of the broker, please report it`)
+      return Cause.hasInterruptsOnly(cause)
+        ? Effect.void
+        : Effect.logError(`The handler of ${handler.api.name} failed: ${Cause.pretty(cause)}`)
+    })
+  )
+}

@@ -1,0 +1,124 @@
+/**
+ * The records field of a produce request, checked and brought into the form in which the topic stores it.
+ *
+ * Producers' bytes are stored as they came: header and CRC are checked, nothing is copied. Two topic configs change them:
+ * `message.timestamp.type=LogAppendTime` stamps the batch in place, and a `compression.type` other than the producer's
+ * makes a new batch (10 to 20 times the price of a produce: it is the operator's choice).
+ */
+import { writeInt16, writeInt32 } from "@chronik-effect/core/base/Bytes.ts"
+import type { CompressionType, TopicSettings } from "@chronik-effect/core/config/TopicSettings.ts"
+import { ErrorCode } from "@chronik-effect/core/model/ErrorCode.ts"
+import { CompressionFault } from "@chronik-effect/core/record/Compression.ts"
+import {
+  ATTRIBUTES_AT,
+  attributes,
+  BATCH_LENGTH_AT,
+  CODEC_MASK,
+  Codec,
+  codecId,
+  HEADER_BYTES,
+  LOG_OVERHEAD,
+  RECORDS_AT,
+  setLogAppendTime,
+  sizeInBytes,
+  updateCrc
+} from "@chronik-effect/core/record/RecordBatch.ts"
+import {
+  type BatchRules,
+  makeRejection,
+  type RecordError,
+  validateProduceBatch
+} from "@chronik-effect/core/record/Validation.ts"
+import { compress, decompress } from "../io/Compression.ts"
+
+export interface AcceptedBatch {
+  /** Exactly the batch. A view of the request's memory, or memory of its own. */
+  readonly bytes: Uint8Array
+  /** -1 unless the broker stamped the batch. */
+  readonly logAppendTimeMs: number
+}
+
+export interface RefusedBatch {
+  readonly errorCode: ErrorCode
+  readonly message: string
+  readonly recordErrors: ReadonlyArray<RecordError>
+}
+
+/** A compressed batch may hold at most this much: beyond it is taken for an attack. */
+const DECOMPRESSED_BYTES_MAX = 256 * 1024 * 1024
+
+const CODEC_OF: Record<Exclude<CompressionType, "producer">, Codec> = {
+  uncompressed: Codec.NONE,
+  gzip: Codec.GZIP,
+  snappy: Codec.SNAPPY,
+  lz4: Codec.LZ4,
+  zstd: Codec.ZSTD
+}
+
+export const acceptBatch = (
+  records: Uint8Array | null,
+  settings: TopicSettings,
+  apiVersion: number,
+  nowMillis: number
+): AcceptedBatch | RefusedBatch => {
+  if (records === null) {
+    return { errorCode: ErrorCode.INVALID_RECORD, message: "The request names a partition without records.", recordErrors: [] }
+  }
+  const errorCode = validateProduceBatch(records, 0, records.length, rulesOf(settings, apiVersion, nowMillis))
+  if (errorCode !== ErrorCode.NONE) return explained(records, settings, apiVersion, nowMillis)
+  const size = sizeInBytes(records, 0)
+  let bytes = size === records.length ? records : records.subarray(0, size)
+  if (settings.compressionType !== "producer" && CODEC_OF[settings.compressionType] !== codecId(bytes, 0)) {
+    const recompressed = recompress(bytes, CODEC_OF[settings.compressionType])
+    if (recompressed instanceof CompressionFault) {
+      return { errorCode: ErrorCode.CORRUPT_MESSAGE, message: recompressed.message, recordErrors: [] }
+    }
+    if (recompressed.length > settings.maxMessageBytes) {
+      const message = `The batch has ${recompressed.length} bytes after recompression, more than max.message.bytes=${settings.maxMessageBytes}.`
+      return { errorCode: ErrorCode.MESSAGE_TOO_LARGE, message, recordErrors: [] }
+    }
+    bytes = recompressed
+  }
+  if (settings.timestampType === "CreateTime") return { bytes, logAppendTimeMs: -1 }
+  setLogAppendTime(bytes, 0, nowMillis)
+  return { bytes, logAppendTimeMs: nowMillis }
+}
+
+/** The refused batch once more, with the reasons written down: the usual path has no object for them. */
+const explained = (
+  records: Uint8Array,
+  settings: TopicSettings,
+  apiVersion: number,
+  nowMillis: number
+): RefusedBatch => {
+  const rejection = makeRejection()
+  const rules = rulesOf(settings, apiVersion, nowMillis)
+  const errorCode = validateProduceBatch(records, 0, records.length, rules, rejection)
+  return { errorCode, message: rejection.message, recordErrors: rejection.recordErrors }
+}
+
+const rulesOf = (settings: TopicSettings, apiVersion: number, now: number): BatchRules => ({
+  apiVersion,
+  now,
+  maxMessageBytes: settings.maxMessageBytes,
+  segmentBytes: settings.segmentBytes,
+  timestampType: settings.timestampType,
+  timestampBeforeMaxMs: settings.timestampBeforeMaxMs,
+  timestampAfterMaxMs: settings.timestampAfterMaxMs,
+  compacted: settings.compacts,
+  decompress,
+  decompressedBytesMax: DECOMPRESSED_BYTES_MAX
+})
+
+const recompress = (bytes: Uint8Array, codec: Codec): Uint8Array | CompressionFault => {
+  const records = decompress(codecId(bytes, 0) as Codec, bytes.subarray(RECORDS_AT), DECOMPRESSED_BYTES_MAX)
+  if (records instanceof CompressionFault) return records
+  const body = compress(codec, records)
+  const batch = new Uint8Array(HEADER_BYTES + body.length)
+  batch.set(bytes.subarray(0, HEADER_BYTES))
+  batch.set(body, HEADER_BYTES)
+  writeInt32(batch, BATCH_LENGTH_AT, batch.length - LOG_OVERHEAD)
+  writeInt16(batch, ATTRIBUTES_AT, (attributes(batch, 0) & ~CODEC_MASK) | codec)
+  updateCrc(batch, 0)
+  return batch
+}

@@ -1,0 +1,12 @@
+/**
+ * What the operating system says about this machine's addresses.
+ */
+import { hostname, networkInterfaces } from "node:os"
+
+/** An address of this machine that others can reach: its first outward IPv4 address, else its name. */
+export const routableAddress = (): string => {
+  for (const addresses of Object.values(networkInterfaces())) {
+    for (const address of addresses ?? []) if (address.family === "IPv4" && !address.internal) return address.address
+  }
+  return hostname()
+}

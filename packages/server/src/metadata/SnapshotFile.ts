@@ -1,0 +1,100 @@
+/**
+ * Snapshots of the metadata image on disk: `metadata/<end offset, 20 digits>.snapshot`.
+ *
+ * Layout, little-endian: magic u32 "CMS1", payload length u32, CRC-32 of end offset and payload u32, end offset u64, payload
+ * (`core/metadata/Snapshot`). A snapshot is written beside its name, synced, renamed, and its directory synced: a name without
+ * `.tmp` is a whole snapshot, or bit rot, which the checksum tells.
+ *
+ * The one before the newest is kept, the rest is removed. It deliberately knows nothing of what is inside.
+ */
+import { Effect } from "effect"
+import { type Disk, type DiskError, type DiskFile, readWhole } from "../io/Disk.ts"
+
+const MAGIC = 0x31534d43
+const HEADER_BYTES = 20
+const KEPT = 2
+const SUFFIX = ".snapshot"
+
+export interface StoredSnapshot {
+  /** Every metadata entry below it is in the payload. */
+  readonly endOffset: number
+  readonly payload: Uint8Array
+}
+
+export interface SnapshotFiles {
+  /** The newest snapshot that is whole, and the newer ones that are not. Throws `DiskError`. */
+  readonly newest: () => {
+    readonly snapshot: StoredSnapshot | undefined
+    readonly damaged: ReadonlyArray<{ readonly path: string; readonly endOffset: number }>
+  }
+  /** Durable when it completes. */
+  readonly save: (endOffset: number, payload: Uint8Array) => Effect.Effect<void, DiskError>
+}
+
+export const make = (disk: Disk["Service"], directory: string): SnapshotFiles => ({
+  newest: () => {
+    const damaged: Array<{ readonly path: string; readonly endOffset: number }> = []
+    for (const name of snapshotNames(disk.list(directory)).reverse()) {
+      const path = disk.join(directory, name)
+      const snapshot = decode(disk, readWhole(disk, path))
+      if (snapshot !== undefined) return { snapshot, damaged }
+      damaged.push({ path, endOffset: Number(name.slice(0, -SUFFIX.length)) })
+    }
+    return { snapshot: undefined, damaged }
+  },
+  save: Effect.fn("MetadataSnapshot.save")(function* (endOffset: number, payload: Uint8Array) {
+    const name = `${String(endOffset).padStart(20, "0")}${SUFFIX}`
+    const temporary = disk.join(directory, `${name}.tmp`)
+    yield* attempt(() => disk.makeDirectory(directory))
+    yield* Effect.acquireUseRelease(
+      attempt(() => disk.open(temporary, "create")),
+      (file) => writeSynced(file, encode(disk, endOffset, payload)),
+      (file) => Effect.sync(() => file.close())
+    )
+    yield* attempt(() => disk.rename(temporary, disk.join(directory, name)))
+    yield* callback((done) => disk.syncDirectoryLater(directory, done))
+    yield* attempt(() => removeOld(disk, directory))
+  })
+})
+
+const writeSynced = (file: DiskFile, bytes: Uint8Array): Effect.Effect<void, DiskError> =>
+  Effect.andThen(
+    attempt(() => file.write(bytes, 0, bytes.length, 0)),
+    callback((done) => file.datasync(done))
+  )
+
+/** Operations of the disk throw `DiskError` and nothing else. */
+const attempt = <A>(operation: () => A): Effect.Effect<A, DiskError> =>
+  Effect.try({ try: operation, catch: (error) => error as DiskError })
+
+const callback = (start: (done: (error: DiskError | undefined) => void) => void): Effect.Effect<void, DiskError> =>
+  Effect.callback((resume) => start((error) => resume(error === undefined ? Effect.void : Effect.fail(error))))
+
+const snapshotNames = (names: ReadonlyArray<string>): Array<string> =>
+  names.filter((name) => /^\d{20}\.snapshot$/.test(name)).sort()
+
+const removeOld = (disk: Disk["Service"], directory: string): void => {
+  const names = disk.list(directory)
+  const old = snapshotNames(names).slice(0, -KEPT)
+  for (const name of [...old, ...names.filter((n) => n.endsWith(`${SUFFIX}.tmp`))])
+    disk.remove(disk.join(directory, name))
+}
+
+const encode = (disk: Disk["Service"], endOffset: number, payload: Uint8Array): Uint8Array => {
+  const bytes = new Uint8Array(HEADER_BYTES + payload.length)
+  const view = new DataView(bytes.buffer)
+  view.setUint32(0, MAGIC, true)
+  view.setUint32(4, payload.length, true)
+  view.setBigUint64(12, BigInt(endOffset), true)
+  bytes.set(payload, HEADER_BYTES)
+  view.setUint32(8, disk.crc32(bytes.subarray(12)) >>> 0, true)
+  return bytes
+}
+
+const decode = (disk: Disk["Service"], bytes: Uint8Array): StoredSnapshot | undefined => {
+  if (bytes.length < HEADER_BYTES) return undefined
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  if (view.getUint32(0, true) !== MAGIC || view.getUint32(4, true) !== bytes.length - HEADER_BYTES) return undefined
+  if (disk.crc32(bytes.subarray(12)) >>> 0 !== view.getUint32(8, true)) return undefined
+  return { endOffset: Number(view.getBigUint64(12, true)), payload: bytes.subarray(HEADER_BYTES) }
+}

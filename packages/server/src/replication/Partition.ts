@@ -1,0 +1,308 @@
+/**
+ * One partition that this node leads: its mailbox, its log's state, and the fiber that appends to it.
+ *
+ * The fiber is the only writer. It takes everything that its mailbox holds, and for each append checks, assigns offsets,
+ * copies the batch into the commit ring and registers the waiter, without a suspension in between: one serial section, so
+ * offsets are dense and the order in the WAL is the order of offsets. It never waits for the disk; only when the ring has
+ * no room does it suspend, with the rest of its mailbox behind it.
+ *
+ * The batch proposer reports what is durable (`durable`), which moves the high watermark, completes waiters in offset order
+ * and wakes parked readers. Reads are plain calls on the state and need no message.
+ *
+ * An idle partition costs its state only: the fiber starts with the first append and there is no timer.
+ *
+ * Not here: bytes on disk (`storage/PartitionStore`), quorum of more than the local disk (cluster), Kafka's request shapes.
+ */
+import { assert } from "@chronik-effect/core/base/Assert.ts"
+import type { TopicSettings } from "@chronik-effect/core/config/TopicSettings.ts"
+import { ErrorCode } from "@chronik-effect/core/model/ErrorCode.ts"
+import {
+  lastOffsetDelta,
+  maxTimestamp,
+  setBaseOffset,
+  setPartitionLeaderEpoch
+} from "@chronik-effect/core/record/RecordBatch.ts"
+import { Watermarks } from "@chronik-effect/core/replication/Watermarks.ts"
+import { FrameKind } from "@chronik-effect/core/wal/Block.ts"
+import { type Cause, Effect, Queue, type Scope } from "effect"
+import { supervise } from "../actor/Supervisor.ts"
+import type { PartitionStore, Read } from "../storage/PartitionStore.ts"
+import type { Wal } from "../storage/Wal.ts"
+import { Append, type AppendFailed, type AppendWaiter, DeferredAppend } from "./Append.ts"
+import { WaiterQueue } from "./WaiterQueue.ts"
+
+/** A change of the log other than an append (DeleteRecords, retention): runs on the fiber, between appends. */
+export interface Control {
+  readonly _tag: "Control"
+  readonly run: Effect.Effect<void>
+}
+
+/** Somebody who waits for the high watermark, the last stable offset or the log start to move. */
+export interface ParkedReader {
+  readonly wake: () => void
+}
+
+export interface PartitionParts {
+  readonly topic: string
+  readonly topicId: string
+  readonly partition: number
+  readonly leaderEpoch: number
+  readonly inSyncReplicas: number
+  /** One of the broker's own topics: clients may read it, not write it. */
+  readonly internal: boolean
+  readonly stream: number
+  readonly store: PartitionStore
+  readonly settings: TopicSettings
+  readonly wal: Wal["Service"]
+  /** Monotonic microseconds. */
+  readonly nowMicros: () => number
+  /** Wall clock in milliseconds, for producer state. */
+  readonly nowMillis: () => number
+}
+
+const DEFECTS_A_MINUTE_MAX = 5
+
+export class Partition {
+  readonly topic: string
+  readonly topicId: string
+  readonly partition: number
+  readonly stream: number
+  readonly store: PartitionStore
+  readonly watermarks: Watermarks
+  readonly internal: boolean
+  leaderEpoch: number
+  inSyncReplicas: number
+  settings: TopicSettings
+  /** Records appended since the start of the process, for metrics. */
+  appendedBytes = 0
+
+  readonly #wal: Wal["Service"]
+  readonly #nowMicros: () => number
+  readonly #nowMillis: () => number
+  readonly #waiters = new WaiterQueue()
+  #readers: Set<ParkedReader> | undefined
+  #mailbox: Queue.Queue<Append | Control> | undefined
+  #batch: ReadonlyArray<Append | Control> = []
+  #taken = 0
+  #run: ((start: Effect.Effect<unknown, never, Scope.Scope>) => void) | undefined
+  /** Why nothing can be appended any more, or NONE. */
+  #closed: ErrorCode = ErrorCode.NONE
+
+  constructor(parts: PartitionParts, run: (start: Effect.Effect<unknown, never, Scope.Scope>) => void) {
+    this.topic = parts.topic
+    this.topicId = parts.topicId
+    this.partition = parts.partition
+    this.stream = parts.stream
+    this.store = parts.store
+    this.internal = parts.internal
+    this.leaderEpoch = parts.leaderEpoch
+    this.inSyncReplicas = parts.inSyncReplicas
+    this.settings = parts.settings
+    this.#wal = parts.wal
+    this.#nowMicros = parts.nowMicros
+    this.#nowMillis = parts.nowMillis
+    this.#run = run
+    // Recovery has verified every batch below the log end on this node's disk, which is the whole quorum.
+    this.watermarks = new Watermarks(parts.store.logStartOffset, parts.store.logEndOffset, parts.store.logEndOffset)
+  }
+
+  get logStartOffset(): number {
+    return this.watermarks.logStartOffset
+  }
+  get highWatermark(): number {
+    return this.watermarks.highWatermark
+  }
+  get lastStableOffset(): number {
+    return this.watermarks.lastStableOffset
+  }
+  get logEndOffset(): number {
+    return this.watermarks.logEndOffset
+  }
+  /** NONE while the partition serves; otherwise the code that every append gets. */
+  get closedWith(): ErrorCode {
+    return this.#closed
+  }
+  get mailboxDepth(): number {
+    return this.#mailbox === undefined ? 0 : Queue.sizeUnsafe(this.#mailbox)
+  }
+
+  /** Puts an append into the mailbox. Order of calls is order of offsets. */
+  append(message: Append): void {
+    if (this.#closed !== ErrorCode.NONE) return refuse(message, this.#closed)
+    this.#offer(message)
+  }
+
+  /** Appends one batch built by the broker itself. Completes with its base offset when it is committed. */
+  readonly appendBatch = (batch: Uint8Array): Effect.Effect<number, AppendFailed> =>
+    Effect.suspend(() => {
+      const waiter = new DeferredAppend()
+      this.append(new Append(waiter, 0, batch, 0, batch.length, -1))
+      return waiter.await
+    })
+
+  /** Runs `change` on the partition's fiber, between appends. */
+  control(change: Effect.Effect<void>): void {
+    if (this.#closed === ErrorCode.NONE) this.#offer({ _tag: "Control", run: change })
+  }
+
+  /** Whole batches from the one that contains `offset`, below `endOffset`. */
+  read(offset: number, endOffset: number, maxBytes: number, minOneBatch: boolean): Read {
+    assert(endOffset <= this.highWatermark, "a reader must not see beyond the high watermark")
+    return this.store.read(offset, endOffset, maxBytes, minOneBatch)
+  }
+
+  /** Everything below `endOffset` is durable here, and with a replica set of one that is the quorum. */
+  durable(endOffset: number): void {
+    if (!this.watermarks.committed(endOffset)) return
+    this.#waiters.completeBelow(this.watermarks.highWatermark)
+    this.wakeReaders()
+  }
+
+  /** Records below `offset` are no longer served. */
+  startAt(offset: number): void {
+    if (!this.watermarks.startsAt(offset)) return
+    this.store.startAt(offset)
+    this.wakeReaders()
+  }
+
+  park(reader: ParkedReader): void {
+    this.#readers ??= new Set()
+    this.#readers.add(reader)
+  }
+
+  unpark(reader: ParkedReader): void {
+    this.#readers?.delete(reader)
+  }
+
+  wakeReaders(): void {
+    if (this.#readers === undefined || this.#readers.size === 0) return
+    for (const reader of this.#readers) reader.wake()
+  }
+
+  /** Refuses everything from now on, and fails what waits: on deletion, shutdown, a failed disk. */
+  close(errorCode: ErrorCode): void {
+    assert(errorCode !== ErrorCode.NONE, "a partition closes with an error")
+    if (this.#closed !== ErrorCode.NONE) return
+    this.#closed = errorCode
+    this.#refuseTaken(errorCode)
+    if (this.#mailbox !== undefined) {
+      for (const message of Effect.runSync(Queue.clear(this.#mailbox))) {
+        if (message._tag === "Append") refuse(message, errorCode)
+      }
+    }
+    this.#waiters.failAll(errorCode)
+    this.wakeReaders()
+  }
+
+  #offer(message: Append | Control): void {
+    if (this.#mailbox === undefined) this.#start()
+    Queue.offerUnsafe(this.#mailbox!, message)
+  }
+
+  #start(): void {
+    const mailbox = Effect.runSync(Queue.unbounded<Append | Control>())
+    this.#mailbox = mailbox
+    const name = `partition ${this.topic}-${this.partition}`
+    const fiber = supervise(
+      {
+        name,
+        restart: { max: DEFECTS_A_MINUTE_MAX },
+        onDown: () => this.#refuseTaken(ErrorCode.UNKNOWN_SERVER_ERROR),
+        onGiveUp: (cause) => this.#giveUp(name, cause)
+      },
+      this.#loop(mailbox)
+    )
+    this.#run!(fiber)
+  }
+
+  readonly #loop = Effect.fnUntraced({ self: this }, function* (
+    this: Partition,
+    mailbox: Queue.Queue<Append | Control>
+  ) {
+    while (this.#closed === ErrorCode.NONE) {
+      this.#batch = yield* Queue.takeAll(mailbox)
+      const now = this.#nowMicros()
+      for (this.#taken = 0; this.#taken < this.#batch.length; ) {
+        const message = this.#batch[this.#taken]!
+        if (message._tag === "Control") yield* message.run
+        else if (!this.#appendNow(message, now)) {
+          yield* this.#wal.room
+          continue
+        }
+        this.#taken++
+      }
+      this.#batch = []
+    }
+  })
+
+  #giveUp(name: string, _cause: Cause.Cause<unknown>): Effect.Effect<void> {
+    return Effect.andThen(
+      Effect.logError(
+        `The ${name} failed more than ${DEFECTS_A_MINUTE_MAX} times within a minute and is offline until the broker is restarted; all other partitions go on.`
+      ),
+      Effect.sync(() => this.close(ErrorCode.KAFKA_STORAGE_ERROR))
+    )
+  }
+
+  #refuseTaken(errorCode: ErrorCode): void {
+    for (let i = this.#taken; i < this.#batch.length; i++) {
+      const message = this.#batch[i]!
+      if (message._tag === "Append") refuse(message, errorCode)
+    }
+    this.#batch = []
+  }
+
+  /** The serial section. False when the ring has no room: the same message is tried again. */
+  #appendNow(message: Append, nowMicros: number): boolean {
+    const { bytes, start, end } = message
+    if (this.#closed !== ErrorCode.NONE) return refused(message, this.#closed)
+    const producers = this.store.producers
+    const check = producers.check(bytes, start, this.#nowMillis())
+    if (check.errorCode !== ErrorCode.NONE) return refused(message, check.errorCode)
+    if (check.duplicate !== undefined) return this.#answerDuplicate(message, check.duplicate.baseOffset, check.duplicate.endOffset)
+    const baseOffset = this.watermarks.logEndOffset
+    const endOffset = baseOffset + lastOffsetDelta(bytes, start) + 1
+    const wal = this.#wal
+    const length = end - start
+    const address = wal.reserve(FrameKind.Batch, this.stream, length, endOffset)
+    if (address < 0) return wal.full() ? refused(message, ErrorCode.KAFKA_STORAGE_ERROR) : false
+    const ring = wal.chunkAt(address)
+    const place = wal.placeAt(address)
+    // One contiguous copy out of cache-hot receive memory; the header is patched in the copy, outside the batch's CRC.
+    ring.set(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end), place)
+    setBaseOffset(ring, place, baseOffset)
+    setPartitionLeaderEpoch(ring, place, this.leaderEpoch)
+    this.store.indexed(baseOffset, endOffset, address, length, maxTimestamp(ring, place))
+    producers.appended(ring, place, baseOffset, this.#nowMillis())
+    this.watermarks.appended(baseOffset, endOffset)
+    this.appendedBytes += length
+    message.baseOffset = baseOffset
+    message.endOffset = endOffset
+    message.appendedMicros = nowMicros
+    if (message.acks !== 0) this.#waiters.push(message)
+    message.waiter.copied(message)
+    return true
+  }
+
+  /** A retry of a batch that is held: it completes where the original does, which may still be on its way to the disk. */
+  #answerDuplicate(message: Append, baseOffset: number, endOffset: number): boolean {
+    message.baseOffset = baseOffset
+    message.endOffset = endOffset
+    message.waiter.copied(message)
+    if (endOffset <= this.watermarks.highWatermark) message.waiter.appended(message, ErrorCode.NONE)
+    else this.#waiters.push(message)
+    return true
+  }
+}
+
+const refuse = (message: Append, errorCode: ErrorCode): void => {
+  message.waiter.copied(message)
+  message.waiter.appended(message, errorCode)
+}
+
+const refused = (message: Append, errorCode: ErrorCode): true => {
+  refuse(message, errorCode)
+  return true
+}
+
+export type { AppendWaiter }

@@ -1,0 +1,431 @@
+/**
+ * Moves data out of the WAL: a sealed segment is rewritten into the segment files of its partitions, then recycled.
+ *
+ * For each partition that has batches in the segment: if the part of its log up to there is 64 KiB or more, it is appended
+ * to its files; smaller leftovers are carried forward, as the same Batch frames at the head of the WAL, so that thousands of
+ * quiet partitions do not make thousands of tiny files. Carried bytes are at most an eighth of a segment: beyond that the
+ * largest go to files.
+ *
+ * Order, and why a crash anywhere is harmless: files are written beyond their confirmed end and synced; only then does the
+ * index let go of the WAL; only when all partitions are done, a checkpoint covers the segment's other frames and the
+ * registered dependents (metadata log, votes, …) have moved theirs, is the segment released. Until then recovery finds
+ * everything in the WAL and cuts the files where the WAL begins.
+ *
+ * One fiber, segments in order. It yields after each megabyte; syncs run in the thread pool, two at a time at most, since
+ * the WAL's own syncs need it more. A failed write or sync leaves the files as they were; the whole segment is rewritten
+ * later from the WAL, a sync is never repeated on the same bytes.
+ */
+
+import { FrameKind } from "@chronik-effect/core/wal/Block.ts"
+import { Context, Deferred, Effect, Exit, Layer, Queue } from "effect"
+import { supervise } from "../actor/Supervisor.ts"
+import { DiskError, type DiskFile } from "../io/Disk.ts"
+import type { PartitionStore } from "./PartitionStore.ts"
+import { walBatch } from "./PartitionStoreRead.ts"
+import { writeSnapshot } from "./PartitionStoreSnapshots.ts"
+import { PartitionStores } from "./PartitionStores.ts"
+import type { SegmentFile } from "./SegmentFile.ts"
+import { BUFFER_BYTES, type PooledBuffer } from "./SegmentFileBuffers.ts"
+import { LEADER_EPOCH_FILE } from "./Segments.ts"
+import { StorageError, type StoreContext } from "./SegmentsContext.ts"
+import { SegmentsWriter } from "./SegmentsWriter.ts"
+import { Wal, type WalFailed } from "./Wal.ts"
+
+/** A partition with less than this in the WAL is carried forward instead of settled. */
+export const CARRIED_BYTES_MAX = 64 * 1024
+/** Part of a segment that carried frames may fill. */
+const CARRIED_SHARE = 1 / 8
+const YIELD_BYTES = 1024 * 1024
+const SYNCS_AT_ONCE = 2
+
+export type SettleError = StorageError | DiskError | WalFailed
+
+/** A sealed segment, as a dependent sees it. */
+export interface SettledSegment {
+  readonly sequence: number
+  readonly startAddress: number
+  readonly endAddress: number
+}
+
+export interface SettlerStats {
+  segments: number
+  settledBytes: number
+  carriedBytes: number
+  carriedBatches: number
+}
+
+export class Settler extends Context.Service<
+  Settler,
+  {
+    /** The WAL has sealed a segment: called for each, in any order, from any callback. */
+    readonly sealed: (sequence: number) => void
+    /** Something else that lives in the WAL: `settle` completes when the segment is no longer needed for it. */
+    readonly dependent: (name: string, settle: (segment: SettledSegment) => Effect.Effect<void, SettleError>) => void
+    /** All partitions are open: begins with the segments that were sealed before. */
+    readonly begin: () => void
+    /** Completes when every segment that is sealed now is released. Needs `begin`. */
+    readonly idle: Effect.Effect<void>
+    readonly stats: Readonly<SettlerStats>
+  }
+>()("chronik/Settler") {}
+
+interface Parts {
+  readonly wal: Wal["Service"]
+  readonly stores: PartitionStores["Service"]
+  readonly context: StoreContext
+  readonly stats: SettlerStats
+  readonly dependents: Map<string, (segment: SettledSegment) => Effect.Effect<void, SettleError>>
+}
+
+/** The first `count` batches of a partition's index, with what they weigh. */
+interface Portion {
+  readonly store: PartitionStore
+  readonly count: number
+  readonly bytes: number
+  /** Bytes that lie in the segment itself: what carrying would cost. */
+  readonly ownBytes: number
+  /** Some of it was carried forward before. */
+  readonly hasCarried: boolean
+}
+
+/** Turns thrown `DiskError` and `StorageError` into failures. */
+const attempt = <A>(run: () => A): Effect.Effect<A, DiskError | StorageError> =>
+  Effect.suspend(() => {
+    try {
+      return Effect.succeed(run())
+    } catch (error) {
+      if (error instanceof DiskError || error instanceof StorageError) return Effect.fail(error)
+      return Effect.die(error)
+    }
+  })
+
+const make = Effect.gen(function* () {
+  const wal = yield* Wal
+  const stores = yield* PartitionStores
+  const stats: SettlerStats = { segments: 0, settledBytes: 0, carriedBytes: 0, carriedBatches: 0 }
+  const parts: Parts = { wal, stores, context: stores.context, stats, dependents: new Map() }
+  const wakeUps = yield* Queue.sliding<void>(1)
+  const waiters: Array<Deferred.Deferred<void>> = []
+  let begun = false
+
+  let released = -1
+  // A released segment stays in the list until its file is recycled.
+  const oldestSealed = () => wal.segments().find((segment) => segment.sealed && segment.sequence > released)
+  const round = Effect.gen(function* () {
+    for (let segment = oldestSealed(); segment !== undefined; segment = oldestSealed()) {
+      yield* settleSegment(parts, segment)
+      released = segment.sequence
+    }
+    for (const waiter of waiters.splice(0)) Deferred.doneUnsafe(waiter, Exit.void)
+  })
+  yield* supervise(
+    { name: "settler", restart: "always", onDown: () => void Queue.offerUnsafe(wakeUps, undefined) },
+    Effect.gen(function* () {
+      while (true) {
+        yield* Queue.take(wakeUps)
+        if (begun) yield* round
+      }
+    })
+  )
+  return Settler.of({
+    sealed: () => void Queue.offerUnsafe(wakeUps, undefined),
+    dependent: (name, settle) => void parts.dependents.set(name, settle),
+    begin: () => {
+      begun = true
+      Queue.offerUnsafe(wakeUps, undefined)
+    },
+    idle: Effect.suspend(() => {
+      const waiter = Deferred.makeUnsafe<void>()
+      waiters.push(waiter)
+      Queue.offerUnsafe(wakeUps, undefined)
+      return Deferred.await(waiter)
+    }),
+    stats
+  })
+})
+
+const settleSegment = Effect.fnUntraced(function* (
+  parts: Parts,
+  segment: { readonly sequence: number; readonly startAddress: number; readonly endAddress: number }
+) {
+  const { wal, stores, stats } = parts
+  // Truncations noted so far become durable here: only then may files be cut.
+  yield* wal.flushed
+  const { files, carried } = plan(parts, segment.sequence)
+  yield* settlePortions(parts, segment.sequence, files)
+  yield* carryPortions(parts, segment.sequence, carried)
+  for (const store of [...stores.all()]) if (store.segments.hasCuts) yield* settleCuts(wal, store)
+  yield* stores.coverBelow(segment.startAddress + wal.segmentBytes)
+  for (const settle of parts.dependents.values()) yield* settle(segment)
+  stores.forgetSegment(segment.sequence)
+  stats.segments++
+  wal.release(segment.sequence)
+})
+
+/** Splits the partitions of a segment into those that go to files and those that are carried forward. */
+const plan = (parts: Parts, sequence: number): { files: Array<Portion>; carried: Array<Portion> } => {
+  const { wal, stores } = parts
+  const portions: Array<Portion> = []
+  for (const store of stores.touchedIn(sequence)) {
+    const portion = portionOf(store, sequence, wal.segmentBytes)
+    if (portion !== undefined) portions.push(portion)
+  }
+  portions.sort((a, b) => a.ownBytes - b.ownBytes)
+  let room = wal.segmentBytes * CARRIED_SHARE
+  const files: Array<Portion> = []
+  const carried: Array<Portion> = []
+  for (const portion of portions) {
+    if (portion.bytes < CARRIED_BYTES_MAX && portion.ownBytes <= room) {
+      room -= portion.ownBytes
+      carried.push(portion)
+    } else files.push(portion)
+  }
+  return { files, carried }
+}
+
+const isIn = (sequence: number, segmentBytes: number, address: number): boolean =>
+  Math.floor(address / segmentBytes) === sequence
+
+/** Everything of the partition up to its last batch in the segment; undefined when it has none there any more. */
+const portionOf = (store: PartitionStore, sequence: number, segmentBytes: number): Portion | undefined => {
+  const { index } = store
+  if (store.deleted) return undefined
+  let count = 0
+  let bytes = 0
+  let ownBytes = 0
+  let total = 0
+  for (let i = 0; i < index.size; i++) {
+    const length = index.length(i)
+    total += length
+    if (isIn(sequence, segmentBytes, index.address(i))) {
+      count = i + 1
+      bytes = total
+      ownBytes += length
+    } else if (i >= index.risingFrom && index.address(i) > sequence * segmentBytes) break
+  }
+  return count === 0 ? undefined : { store, count, bytes, ownBytes, hasCarried: ownBytes < bytes }
+}
+
+/** A portion written to files and not yet confirmed. */
+interface Written {
+  readonly portion: Portion
+  readonly writer: SegmentsWriter
+  readonly version: number
+  /** Of the segment being settled. */
+  readonly startAddress: number
+}
+
+/** Writes, syncs and confirms. Partitions that changed meanwhile are done again. */
+const settlePortions = Effect.fnUntraced(function* (parts: Parts, sequence: number, portions: ReadonlyArray<Portion>) {
+  for (const { store } of portions) {
+    // Again when the log was cut or its start moved under the writer.
+    while (!(yield* settlePortion(parts, store, sequence))) yield* Effect.yieldNow
+  }
+})
+
+const settlePortion = Effect.fnUntraced(function* (parts: Parts, store: PartitionStore, sequence: number) {
+  if (store.segments.hasCuts) {
+    yield* parts.wal.flushed
+    yield* attempt(() => store.segments.applyCuts())
+  }
+  const { version } = store
+  const startAddress = sequence * parts.wal.segmentBytes
+  // Counted anew: after a change other batches may be there, and not yet durable ones must not get into files.
+  const portion = portionOf(store, sequence, parts.wal.segmentBytes)
+  if (portion === undefined) return true
+  const gather = parts.context.buffers.lease(BUFFER_BYTES)
+  const input = parts.context.buffers.lease(BUFFER_BYTES)
+  const writer = new SegmentsWriter(store.segments, store.identity.settings(), gather.bytes)
+  return yield* writePortion(parts, { portion, writer, version, startAddress }, input).pipe(
+    Effect.onExit((exit) =>
+      Effect.sync(() => {
+        gather.release()
+        input.release()
+        if (Exit.isFailure(exit)) discard(parts, writer, store)
+      })
+    )
+  )
+})
+
+/** What a failed attempt left behind is no reason to lose why it failed. */
+const discard = (parts: Parts, writer: SegmentsWriter, store: PartitionStore): void => {
+  try {
+    writer.discard()
+  } catch (error) {
+    parts.context.report(
+      `The files in ${store.segments.directory} could not be cut back after a failed settle: ${String(error)}`
+    )
+  }
+}
+
+const writePortion = Effect.fnUntraced(function* (parts: Parts, written: Written, input: PooledBuffer) {
+  const { portion, writer, version, startAddress } = written
+  const { store, count } = portion
+  let sinceYield = 0
+  for (let i = 0; i < count; i++) {
+    if (store.version !== version || store.deleted) return yield* voided(writer)
+    const length = yield* attempt(() => {
+      const batch = walBatch(store, i, input.bytes)
+      writer.add(batch, 0, batch.length)
+      return batch.length
+    })
+    sinceYield += length
+    if (sinceYield < YIELD_BYTES) continue
+    sinceYield = 0
+    yield* Effect.yieldNow
+  }
+  yield* attempt(() => writer.flush())
+  yield* syncWritten(store, writer)
+  if (store.version !== version || store.deleted) return yield* voided(writer)
+  yield* attempt(() => confirm(parts, written))
+  // The copies that were carried forward outlive this segment in the WAL. Recovery must not take them for the end of the
+  // log when what followed them is in files only: the checkpoint says up to where files are right.
+  if (portion.hasCarried) parts.context.controlWritten(startAddress)
+  return true
+})
+
+const voided = (writer: SegmentsWriter) =>
+  Effect.as(
+    attempt(() => writer.discard()),
+    false
+  )
+
+const confirm = (parts: Parts, { portion, writer }: Written): void => {
+  const { store, count } = portion
+  writer.confirm()
+  store.index.dropFirst(count)
+  parts.stats.settledBytes += writer.bytes
+}
+
+const syncWritten = Effect.fnUntraced(function* (store: PartitionStore, writer: SegmentsWriter) {
+  const { segments, context } = store
+  const { disk } = context
+  yield* attempt(() => writeEpochs(store))
+  yield* syncFiles(context, [...writer.files, ...segments.unsynced])
+  segments.unsynced.clear()
+  // State at the log end: at or ahead of everything that leaves the WAL now.
+  if (store.producers.size > 0) yield* syncSnapshot(store)
+  if (writer.filesCreated) yield* syncDirectory(disk, segments.directory)
+  if (!segments.directoryExists && writer.filesCreated) yield* syncDirectory(disk, context.directory)
+  if (writer.filesCreated) segments.directoryExists = true
+})
+
+/** Kafka's file, for Kafka's tools: the truth is in the checkpoint. */
+const writeEpochs = (store: PartitionStore): void => {
+  const { segments, context } = store
+  const text = store.epochs.encodeText()
+  if (segments.writtenEpochs === text) return
+  const bytes = new TextEncoder().encode(text)
+  const file = context.disk.open(context.disk.join(segments.directory, LEADER_EPOCH_FILE), "create")
+  try {
+    file.write(bytes, 0, bytes.length, 0)
+  } finally {
+    file.close()
+  }
+  segments.writtenEpochs = text
+}
+
+const datasync = (file: DiskFile): Effect.Effect<void, DiskError> =>
+  Effect.callback((resume) => {
+    file.datasync((error) => resume(error === undefined ? Effect.void : Effect.fail(error)))
+  })
+
+const syncSnapshot = (store: PartitionStore) =>
+  Effect.acquireUseRelease(
+    attempt(() => writeSnapshot(store)),
+    datasync,
+    (file) => Effect.sync(() => file.close())
+  ).pipe(Effect.uninterruptible)
+
+const syncFiles = (context: StoreContext, files: ReadonlyArray<SegmentFile>) =>
+  Effect.forEach(
+    files,
+    (file) =>
+      Effect.acquireUseRelease(
+        attempt(() => context.handles.pin(file.logPath)),
+        datasync,
+        (handle) => Effect.sync(() => context.handles.unpin(file.logPath, handle))
+      ).pipe(Effect.uninterruptible),
+    { concurrency: SYNCS_AT_ONCE, discard: true }
+  )
+
+const syncDirectory = (disk: StoreContext["disk"], path: string): Effect.Effect<void, DiskError> =>
+  Effect.callback((resume) => {
+    disk.syncDirectoryLater(path, (error) => resume(error === undefined ? Effect.void : Effect.fail(error)))
+  })
+
+/** Cuts of a partition that no write has taken along. */
+const settleCuts = Effect.fnUntraced(function* (wal: Wal["Service"], store: PartitionStore) {
+  yield* wal.flushed
+  if (store.deleted) return
+  yield* attempt(() => store.segments.applyCuts())
+  const files = [...store.segments.unsynced]
+  yield* syncFiles(store.context, files)
+  for (const file of files) store.segments.unsynced.delete(file)
+  if (store.segments.namesUnsynced) yield* syncDirectory(store.context.disk, store.segments.directory)
+  store.segments.namesUnsynced = false
+})
+
+/** Repeats small leftovers at the head of the WAL. What finds no room there goes to files after all. */
+const carryPortions = Effect.fnUntraced(function* (parts: Parts, sequence: number, portions: ReadonlyArray<Portion>) {
+  const { wal, stats } = parts
+  const moves: Array<{ store: PartitionStore; baseOffset: number; from: number; to: number }> = []
+  const refused: Array<Portion> = []
+  const input = parts.context.buffers.lease(BUFFER_BYTES)
+  yield* Effect.gen(function* () {
+    let sinceYield = 0
+    for (const { store } of portions) {
+      // Counted anew: the log may have changed since the plan, and again between two turns of this loop.
+      for (let i = 0; i < store.index.size && !store.deleted; i++) {
+        const from = store.index.address(i)
+        if (!isIn(sequence, wal.segmentBytes, from)) {
+          if (i >= store.index.risingFrom && from > sequence * wal.segmentBytes) break
+          continue
+        }
+        const moved = yield* attempt(() => carry(wal, store, i, input.bytes))
+        if (moved < 0) {
+          const portion = portionOf(store, sequence, wal.segmentBytes)
+          if (portion !== undefined) refused.push(portion)
+          break
+        }
+        moves.push({ store, baseOffset: store.index.baseOffset(i), from, to: moved })
+        sinceYield += store.index.length(i)
+      }
+      if (sinceYield < YIELD_BYTES) continue
+      sinceYield = 0
+      yield* Effect.yieldNow
+    }
+  }).pipe(Effect.ensuring(Effect.sync(() => input.release())))
+  if (moves.length > 0) yield* wal.flushed
+  for (const { store, baseOffset, from, to } of moves) {
+    const i = store.index.exactly(baseOffset)
+    // Cut, or settled to files, in the meantime: the copy at the head is then simply not used.
+    if (i < 0 || store.index.address(i) !== from) continue
+    store.index.moveTo(i, to)
+    store.touch(to)
+    stats.carriedBytes += store.index.length(i)
+    stats.carriedBatches++
+  }
+  yield* settlePortions(parts, sequence, refused)
+})
+
+const carry = (wal: Wal["Service"], store: PartitionStore, i: number, buffer: Uint8Array): number => {
+  const length = store.index.length(i)
+  // Reserving may turn the ring over the old place: get the bytes out first.
+  const view = walBatch(store, i, buffer)
+  const batch = view.buffer === buffer.buffer ? view : copyInto(buffer, view)
+  const to = wal.reserve(FrameKind.Batch, store.stream, length, 0)
+  if (to < 0) return -1
+  wal.chunkAt(to).set(batch, wal.placeAt(to))
+  // Registered at once: should the swap never come, its segment has one partition more to look at.
+  store.touch(to)
+  return to
+}
+
+const copyInto = (buffer: Uint8Array, view: Uint8Array): Uint8Array => {
+  if (view.length > buffer.length) return view.slice()
+  buffer.set(view)
+  return buffer.subarray(0, view.length)
+}
+
+export const layer: Layer.Layer<Settler, never, Wal | PartitionStores> = Layer.effect(Settler, make)

@@ -1,0 +1,109 @@
+/**
+ * A broker as its users run it: the command line in a process of its own, on a data directory that outlives it.
+ *
+ * Ready means: the process has printed its start-up report and the port answers. There is no sleep in here: every wait is
+ * for an event of the process or of a socket, with a deadline that fails the caller.
+ */
+import { type ChildProcess, spawn } from "node:child_process"
+import { once } from "node:events"
+import { mkdtempSync, rmSync } from "node:fs"
+import { connect, createServer } from "node:net"
+import { tmpdir } from "node:os"
+import { join, resolve } from "node:path"
+
+const ENTRY = resolve(import.meta.dirname, "../../packages/cli/bin/chronik-effect.js")
+const READY_MS_MAX = 20_000
+
+export const temporaryDirectory = (): string => mkdtempSync(join(tmpdir(), "chronik-test-"))
+
+/** A port that was free a moment ago; the broker must find it again after a restart, so 0 will not do. */
+export const freePort = async (): Promise<number> => {
+  const server = createServer().listen(0, "127.0.0.1")
+  await once(server, "listening")
+  const address = server.address()
+  if (address === null || typeof address === "string") throw new Error("a TCP server without a port")
+  server.close()
+  await once(server, "close")
+  return address.port
+}
+
+export class BrokerProcess {
+  readonly port: number
+  readonly dataDir: string
+  /** Milliseconds from the spawn to the first accepted connection of the last start. */
+  readyMs = Number.NaN
+  output = ""
+  #child: ChildProcess | undefined
+  readonly #args: ReadonlyArray<string>
+  readonly #entry: string
+
+  constructor(port: number, dataDir: string, args: ReadonlyArray<string> = [], entry = ENTRY) {
+    this.port = port
+    this.dataDir = dataDir
+    this.#args = args
+    this.#entry = entry
+  }
+
+  get bootstrap(): string {
+    return `127.0.0.1:${this.port}`
+  }
+
+  get pid(): number {
+    if (this.#child?.pid === undefined) throw new Error("the broker is not running")
+    return this.#child.pid
+  }
+
+  async start(): Promise<void> {
+    const started = performance.now()
+    const args = [this.#entry, "serve", "--data-dir", this.dataDir, "--kafka-port", String(this.port), ...this.#args]
+    const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] })
+    this.#child = child
+    this.output = ""
+    child.stdout?.on("data", (text: Buffer) => {
+      this.output += text
+    })
+    child.stderr?.on("data", (text: Buffer) => {
+      this.output += text
+    })
+    const exited = once(child, "exit").then(([code]) => {
+      throw new Error(`the broker ended with ${code} before it was ready:\n${this.output}`)
+    })
+    exited.catch(() => {})
+    await Promise.race([this.#answers(performance.now() + READY_MS_MAX), exited])
+    this.readyMs = performance.now() - started
+  }
+
+  /** Ends the process with a signal and waits until it is gone. Resolves with its exit code, null after a kill. */
+  async end(signal: NodeJS.Signals = "SIGKILL"): Promise<number | null> {
+    const child = this.#child
+    this.#child = undefined
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return child?.exitCode ?? null
+    const gone = once(child, "exit")
+    child.kill(signal)
+    const [code] = await gone
+    return code as number | null
+  }
+
+  async dispose(): Promise<void> {
+    await this.end()
+    rmSync(this.dataDir, { recursive: true, force: true })
+  }
+
+  async #answers(deadline: number): Promise<void> {
+    while (true) {
+      const socket = connect(this.port, "127.0.0.1")
+      const outcome = await Promise.race([
+        once(socket, "connect").then(
+          () => true,
+          () => false
+        ),
+        once(socket, "error").then(() => false)
+      ])
+      socket.destroy()
+      if (outcome) return
+      if (performance.now() > deadline) throw new Error(`no answer within ${READY_MS_MAX} ms:\n${this.output}`)
+      // A refused connection comes back at once: one turn of the loop between two attempts is all the pause there is.
+      await new Promise((next) => setImmediate(next))
+    }
+  }
+}
