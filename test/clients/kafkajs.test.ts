@@ -21,7 +21,7 @@ const numbered = (n: number) => Array.from({ length: n }, (_, i) => ({ key: `k${
 
 /** Starts a consumer and resolves once it has a first assignment. */
 const join = async (groupId: string, topic: string, seen: (value: string) => void): Promise<Consumer> => {
-  const consumer = kafka.consumer({ groupId, sessionTimeout: 6000, heartbeatInterval: 200, rebalanceTimeout: 5000 })
+  const consumer = kafka.consumer({ groupId, sessionTimeout: 6000, heartbeatInterval: 200, rebalanceTimeout: 5000, maxWaitTimeInMs: 200 })
   await consumer.connect()
   await consumer.subscribe({ topics: [topic], fromBeginning: true })
   const joined = new Promise((resolve) => consumer.on(consumer.events.GROUP_JOIN, resolve))

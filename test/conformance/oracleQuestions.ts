@@ -9,8 +9,11 @@ type Value = Record<string, unknown>
 const topic = "golden"
 const groupId = "golden-group"
 
-/** `topicId` is the id of the topic "golden". */
-export const questions = (topicId: string, batch: Uint8Array): Record<string, Value> => ({
+/** Places in the questions for what only the running Kafka can tell: see `filled`. */
+const topicId = Symbol("topic id")
+const batch = Symbol("batch")
+
+const questions: Readonly<Record<string, Value>> = {
   Produce: {
     acks: -1,
     timeoutMs: 1000,
@@ -153,7 +156,19 @@ export const questions = (topicId: string, batch: Uint8Array): Record<string, Va
   ConsumerGroupDescribe: { groupIds: ["golden-consumer"], includeAuthorizedOperations: true },
   ListConfigResources: {},
   DescribeTopicPartitions: { topics: [{ name: topic }], responsePartitionLimit: 1 }
-})
+}
+
+const filled = (value: unknown, id: string, records: Uint8Array): unknown => {
+  if (value === topicId) return id
+  if (value === batch) return records
+  if (Array.isArray(value)) return value.map((each) => filled(each, id, records))
+  if (typeof value !== "object" || value === null || value instanceof Uint8Array) return value
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, filled(each, id, records)]))
+}
+
+/** The question for an API: `id` is that of the topic "golden", `records` a batch to produce into it. */
+export const questionOf = (api: string, id: string, records: Uint8Array): Value =>
+  filled(questions[api] ?? {}, id, records) as Value
 
 const prune = (type: FieldType, version: number, value: unknown): unknown => {
   if (type.kind === "array" && Array.isArray(value)) return value.map((each) => prune(type.element, version, each))

@@ -47,6 +47,7 @@ class Load {
       clientId: `kill-${index}`,
       bootstrapBrokers: [this.#bootstrap],
       idempotent: true,
+      autocreateTopics: true,
       retries: 2,
       retryDelay: 5,
       timeout: 5_000,

@@ -133,7 +133,7 @@ describe("chronik-effect", () => {
     await using broker = await serve("--ephemeral")
     const port = broker.bootstrap.split(":")[1]!
     const broken = join(folder, "broken.toml")
-    writeFileSync(broken, "kafka-port = 1\nhost = \"x\n")
+    writeFileSync(broken, 'kafka-port = 1\nhost = "x\n')
     const occupied = join(folder, "occupied")
     writeFileSync(occupied, "")
     const cases: ReadonlyArray<readonly [ReadonlyArray<string>, string]> = [

@@ -5,7 +5,8 @@
  * metadata, partition logs, partitions, coordinators, handlers, and last the listener, which accepts when everything behind it
  * serves. A stop closes the listener first and marks the WAL's clean end last.
  */
-import { Cause, Context, Effect, Exit, Layer, Scope } from "effect"
+import { decideElectionsAfterRestart } from "@chronik-effect/core/metadata/Decide.ts"
+import { Cause, Context, Data, Effect, Exit, Layer, Scope } from "effect"
 import { Deadlines } from "./actor/Deadlines.ts"
 import { layerLogging } from "./config/Logging.ts"
 import { advertisedAddress, NodeConfig, type NodeConfigShape, type NodeConfigValues } from "./config/NodeConfig.ts"
@@ -37,6 +38,13 @@ const VERSION = "0.1.0"
 /** Where an ephemeral node's files lie on its memory disk. */
 const MEMORY_DIRECTORY = "/ephemeral"
 
+/** The metadata does not take this node: its data directory is older than what the cluster has seen of it. */
+class RegistrationRefused extends Data.TaggedError("RegistrationRefused")<{ readonly reason: string }> {
+  override get message() {
+    return `The node cannot register: ${this.reason} A restored old data directory must be formatted anew.`
+  }
+}
+
 /** What the start knows when it is done. */
 class Started extends Context.Service<
   Started,
@@ -66,7 +74,7 @@ const Registration = Layer.effectDiscard(
     const stores = yield* PartitionStores.PartitionStores
     yield* Partitions.Partitions
     const address = advertisedAddress(config, port.port, routableAddress())
-    yield* metadata.propose({
+    const registered = yield* metadata.propose({
       _tag: "RegisterNode",
       nodeId: config.nodeId,
       incarnation: identity.incarnation,
@@ -74,6 +82,13 @@ const Registration = Layer.effectDiscard(
       endpoints: [{ listener: "PLAINTEXT", host: address.host, port: address.port, securityProtocol: "PLAINTEXT" }],
       rack: config.broker.text("broker.rack") ?? null
     })
+    if (registered._tag === "Rejected") return yield* new RegistrationRefused({ reason: registered.message })
+    if (config.durability === "unsafe-no-fsync" && !(yield* Wal).recovered.cleanStop) {
+      // What was acknowledged may be gone: with a new epoch clients find out that the log was cut.
+      yield* Effect.forEach(decideElectionsAfterRestart(metadata.image(), config.nodeId), (elections) =>
+        metadata.propose(elections)
+      )
+    }
     stores.sweep((topicId) => metadata.image().topicById(topicId) !== undefined)
     const settler = yield* Settler.Settler
     settler.begin()

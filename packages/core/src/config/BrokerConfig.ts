@@ -5,7 +5,7 @@
  * Immutable: a dynamic change makes a new one by `withDynamic`. It deliberately reads neither file nor environment nor flags:
  * `server/config` collects the static values and hands them to `makeBrokerConfig`.
  */
-import { Result } from "effect"
+import * as Result from "effect/Result"
 import { BROKER_CONFIGS, CLUSTER_DEFAULTS } from "./BrokerConfigDefinitions.ts"
 import { booleanOf, integerOf, invalidReason, listElements } from "./ConfigDefinition.ts"
 

@@ -48,10 +48,12 @@ export const make = Effect.gen(function* () {
       Effect.flatMap((result) =>
         result._tag === "Rejected"
           ? Effect.succeed(answer(name, result))
-          : partitions.awaitServing(command.topicId).pipe(
-              Effect.as(answer(name, DONE)),
-              Effect.timeoutOrElse({ duration: timeoutMs, orElse: () => Effect.succeed(answer(name, NOT_SERVING)) })
-            )
+          : partitions
+              .awaitServing(command.topicId)
+              .pipe(
+                Effect.as(answer(name, DONE)),
+                Effect.timeoutOrElse({ duration: timeoutMs, orElse: () => Effect.succeed(answer(name, NOT_SERVING)) })
+              )
       ),
       Effect.catchTag("MetadataError", (error) =>
         Effect.sync(() => {

@@ -105,7 +105,8 @@ const make = Effect.fnUntraced(function* (clusterId: string) {
     },
     failed: stop
   })
-  yield* Effect.addFinalizer(() => Effect.sync(() => stop("the node is stopping")))
+  // Not a failure: who waits is told, and whoever watches for failures hears nothing.
+  yield* Effect.addFinalizer(() => Effect.sync(() => state.stop("the node is stopping")))
   yield* supervise(
     {
       name: "metadata store",

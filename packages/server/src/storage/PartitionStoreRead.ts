@@ -233,12 +233,18 @@ class FileScan {
       const size = this.#checked(bytes, pos, available - pos)
       const end = RecordBatch.endOffset(bytes, pos)
       const wanted = end > read.nextOffset
-      if (wanted && this.#isFull(size, end)) {
+      if (wanted && end <= this.#endOffset && this.#isFull(size)) {
         this.full = true
         break
       }
       if (wanted && pos + size > length) {
         this.want = this.#wanted(Math.max(size, Math.min(BUFFER_BYTES, this.#maxBytes - read.bytes)))
+        break
+      }
+      if (end > this.#endOffset) {
+        // Readers' limits lie between batches, so this one's last offset may be wrong: silence would look like "no data yet".
+        this.#verify(bytes, pos, pos + size, this.position)
+        this.full = true
         break
       }
       this.#expected = end
@@ -262,16 +268,15 @@ class FileScan {
     return true
   }
 
-  #isFull(size: number, end: number): boolean {
+  #isFull(size: number): boolean {
     const read = this.#read
-    if (end > this.#endOffset) return true
     return read.bytes + size > this.#maxBytes && !(this.#minOneBatch && read.bytes === 0)
   }
 
   #checked(bytes: Uint8Array, pos: number, available: number): number {
     const size = batchSizeAt(bytes, pos, this.#expected, available)
     const landed = this.#expected >= 0 || RecordBatch.lastOffset(bytes, pos) === this.#landingLastOffset
-    if (size > 0 && landed) return size
+    if (size > 0 && landed && RecordBatch.endOffset(bytes, pos) <= this.#file.endOffset) return size
     throw this.#file.damaged(`there is no batch that continues the log at position ${this.position + pos}`)
   }
 

@@ -5,7 +5,7 @@
  * `<sequence>.free` wait to be recycled. A file is filled with written zeroes once and from then on only overwritten and
  * renamed, because a write into a growing file pays the journal of the file system at each sync.
  *
- * States: spare → head → sealed → released → free → spare under the next number. A spare may follow the head as soon as a
+ * States: spare → head → sealed → released → spare under the next number, or free where there are enough spares. A spare may follow the head as soon as a
  * part of it is filled and its name is durable; filling goes on ahead of the writer, in slices. Frames are reserved only
  * where the file is filled, so that a full disk is met here and never by the write of a block.
  *
@@ -43,6 +43,7 @@ export interface SegmentLimits {
 
 /** One step of the filler: short enough not to be seen in the latency of a commit. */
 export const SLICE_BYTES = 1 << 20
+const SPARES_MAX = 2
 /** Recycled files beyond this are removed. */
 const FREE_MAX = 3
 const RETRY_AFTER_NO_SPACE = "1 second"
@@ -57,8 +58,8 @@ export class WalSegments {
   /** Ascending; the last one is the head. */
   readonly live: Array<SegmentFile>
   readonly free: Array<SegmentFile>
-  /** Ready to follow the head. */
-  spare: SegmentFile | undefined
+  /** Ready to follow the head, in order: the syncs of the directory that one costs must not be waited for at full speed. */
+  readonly #spares: Array<SegmentFile> = []
   /** Somebody waits for a filled file: be quick rather than gentle. */
   demanded = false
   /** The last attempt to make or fill a file met a full disk. */
@@ -80,6 +81,11 @@ export class WalSegments {
     for (const segment of live) this.#bySequence.set(segment.sequence, segment)
   }
 
+  /** Follows the head at once, if there is one. */
+  get spare(): SegmentFile | undefined {
+    return this.#spares[0]
+  }
+
   get head(): SegmentFile {
     return this.live[this.live.length - 1]!
   }
@@ -90,10 +96,9 @@ export class WalSegments {
 
   /** The spare becomes the head. `endAddress` is where the old head's last block ends. */
   advance(endAddress: number): SegmentFile {
-    const next = this.spare
+    const next = this.#spares.shift()
     assert(next !== undefined, "the log can go on only into a segment that is ready")
     this.head.endAddress = endAddress
-    this.spare = undefined
     this.live.push(next)
     this.#bySequence.set(next.sequence, next)
     this.#signal.notifyLater()
@@ -109,7 +114,7 @@ export class WalSegments {
   }
 
   closeAll(): void {
-    for (const segment of [...this.live, ...this.free, ...(this.spare === undefined ? [] : [this.spare])]) {
+    for (const segment of [...this.live, ...this.#spares, ...this.free]) {
       segment.file.close()
     }
   }
@@ -138,15 +143,23 @@ export class WalSegments {
       yield* this.#recycle()
     } else if (this.head.filled < this.#limits.segmentBytes) {
       yield* this.#fillGently(this.head)
-    } else if (this.spare === undefined && this.live.length < this.#limits.segmentsMax) {
+    } else if (this.#spares.length === 0 && this.live.length < this.#limits.segmentsMax) {
       yield* this.#makeSpare()
-    } else if (this.spare !== undefined && this.spare.filled < this.#limits.segmentBytes) {
-      yield* this.#fillGently(this.spare)
+    } else if (this.#unfilledSpare !== undefined) {
+      yield* this.#fillGently(this.#unfilledSpare)
     } else return "idle"
     this.noSpace = false
     this.#report()
     return "worked"
   })
+
+  get #unfilledSpare(): SegmentFile | undefined {
+    return this.#spares.find((spare) => spare.filled < this.#limits.segmentBytes)
+  }
+
+  get #nextSequence(): number {
+    return (this.#spares.at(-1) ?? this.head).sequence + 1
+  }
 
   #report(): void {
     this.demanded = false
@@ -168,38 +181,47 @@ export class WalSegments {
 
   /** One at a time: a crash may keep a later change of names and lose an earlier one until the directory is synced. */
   readonly #recycle = Effect.fnUntraced(function* (this: WalSegments) {
-    yield* attempt(() => {
-      const segment = this.live[0]!
-      if (this.free.length < FREE_MAX) {
-        const path = this.#disk.join(this.#limits.directory, freeName(segment.sequence))
-        this.#disk.rename(segment.path, path)
-        segment.path = path
-        this.free.push(segment)
-      } else {
-        segment.file.close()
-        this.#disk.remove(segment.path)
-      }
-      this.live.shift()
-      this.#bySequence.delete(segment.sequence)
-    })
+    const segment = this.live[0]!
+    const spare = yield* attempt(() => this.#takeOut(segment))
+    this.live.shift()
+    this.#bySequence.delete(segment.sequence)
     yield* this.#namesSynced
+    if (spare !== undefined) this.#spares.push(spare)
   })
+
+  /** Answers the spare that it has become, if one is wanted. */
+  #takeOut(segment: SegmentFile): SegmentFile | undefined {
+    if (this.#spares.length < SPARES_MAX) return this.#rename(segment)
+    if (this.free.length < FREE_MAX) {
+      const path = this.#disk.join(this.#limits.directory, freeName(segment.sequence))
+      this.#disk.rename(segment.path, path)
+      segment.path = path
+      this.free.push(segment)
+    } else {
+      segment.file.close()
+      this.#disk.remove(segment.path)
+    }
+    return undefined
+  }
+
+  #rename(from: SegmentFile): SegmentFile {
+    const sequence = this.#nextSequence
+    const path = this.#disk.join(this.#limits.directory, liveName(sequence))
+    this.#disk.rename(from.path, path)
+    return enlist(from, sequence, path, this.#limits.segmentBytes)
+  }
 
   readonly #makeSpare = Effect.fnUntraced(function* (this: WalSegments) {
-    const sequence = this.head.sequence + 1
-    const path = this.#disk.join(this.#limits.directory, liveName(sequence))
     const recycled = this.free.at(-1)
-    const spare = yield* attempt(() => {
-      if (recycled === undefined) return this.#create(sequence, path)
-      this.#disk.rename(recycled.path, path)
-      this.free.pop()
-      return enlist(recycled, sequence, path, this.#limits.segmentBytes)
-    })
+    const spare = yield* attempt(() => (recycled === undefined ? this.#create() : this.#rename(recycled)))
+    if (recycled !== undefined) this.free.pop()
     yield* this.#namesSynced
-    this.spare = spare
+    this.#spares.push(spare)
   })
 
-  #create(sequence: number, path: string): SegmentFile {
+  #create(): SegmentFile {
+    const sequence = this.#nextSequence
+    const path = this.#disk.join(this.#limits.directory, liveName(sequence))
     const segment = createSegment(this.#disk, sequence, path, this.#limits.segmentBytes)
     try {
       this.#fill(segment)
@@ -213,9 +235,9 @@ export class WalSegments {
 
   /** Gives the space back: settling and metadata need it more than an unfinished spare. */
   #dropSpare(): void {
-    const { spare } = this
+    const spare = this.#spares.at(-1)
     if (spare === undefined || spare.filled === this.#limits.segmentBytes) return
-    this.spare = undefined
+    this.#spares.pop()
     spare.file.close()
     this.#disk.remove(spare.path)
   }

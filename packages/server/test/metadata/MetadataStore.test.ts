@@ -64,7 +64,28 @@ describe("proposals over the WAL", () => {
     })
   )
 
-  it.live("end with the node: who waits is told, and so is who comes later", () =>
+  it.live("that wait when the node stops are told, and a stop is no failure", () =>
+    Effect.gen(function* () {
+      const node = yield* startNode(DiskMemory.make())
+      let failed: string | undefined
+      const watching = yield* Effect.forkChild(
+        Effect.map(node.store.failure, (reason) => {
+          failed = reason
+        }),
+        { startImmediately: true }
+      )
+      const waiting = yield* Effect.forkChild(Effect.exit(node.store.propose(creation("t", 1))), {
+        startImmediately: true
+      })
+      yield* node.close
+      expect(Exit.isExit(yield* Fiber.join(waiting))).toBe(true)
+      expect(yield* Effect.flip(node.store.propose(creation("u", 2)))).toMatchObject({ reason: "stopped" })
+      expect(failed).toBe(undefined)
+      yield* Fiber.interrupt(watching)
+    })
+  )
+
+  it.live("end with the failing log: who waits is told, and so is who comes later", () =>
     Effect.gen(function* () {
       const node = yield* startNode(DiskMemory.make())
       node.log.failed(new WalFailed({ reason: "EIO" }))
