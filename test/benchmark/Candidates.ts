@@ -5,7 +5,7 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process"
 import { mkdirSync, openSync, readFileSync } from "node:fs"
 import * as net from "node:net"
 import { join } from "node:path"
-import { createTopic } from "@chronik-effect/server/client/kafka/Admin.ts"
+import { createTopic, LATEST, listOffset } from "@chronik-effect/server/client/kafka/Admin.ts"
 import { makeKafkaClient, retrying } from "@chronik-effect/server/client/kafka/KafkaClient.ts"
 import * as Effect from "effect/Effect"
 import { PATHS, residentMb } from "./Machine.ts"
@@ -182,8 +182,18 @@ export const prepareTopics = (candidate: Candidate): Promise<void> =>
     Effect.scoped(
       Effect.gen(function* () {
         const client = yield* makeKafkaClient({ bootstrap: `127.0.0.1:${candidate.port}` })
+        // Made, and then asked until each partition answers: Kafka says "created" before they all serve.
         const make = (name: string, partitions: number, configs: ReadonlyMap<string, string> = new Map()) =>
-          retrying(client.timeoutMs, () => createTopic(client, { name, partitions, replicationFactor: 1, configs }))
+          Effect.gen(function* () {
+            yield* retrying(client.timeoutMs, () =>
+              createTopic(client, { name, partitions, replicationFactor: 1, configs })
+            )
+            const each = Array.from({ length: partitions }, (_, partition) => partition)
+            yield* Effect.forEach(each, (partition) => listOffset(client, name, partition, LATEST), {
+              concurrency: 16,
+              discard: true
+            })
+          })
         yield* make(TOPICS.bench, 64, BENCH_CONFIGS)
         yield* make(TOPICS.one, 1, BENCH_CONFIGS)
         yield* make(TOPICS.thousand, 1_000, BENCH_CONFIGS)

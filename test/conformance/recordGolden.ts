@@ -7,7 +7,8 @@
  * ```
  * kcat, kafkajs and @platformatic/kafka talk to it through a recording proxy, and so do the commands given as further
  * arguments, each one shell line. Then our own codec asks every API in every version that this Kafka offers, and its
- * raw answers are kept. A developer's tool: nothing runs it by itself.
+ * raw answers are kept. Run it twice on a fresh Kafka, whose coordinators are not there yet for the first client.
+ * A developer's tool: nothing runs it by itself.
  */
 import { spawn } from "node:child_process"
 import { once } from "node:events"

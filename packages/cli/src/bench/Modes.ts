@@ -113,8 +113,8 @@ export const consume = (field: Field): Effect.Effect<void, ClientError, Scope.Sc
       Array.from({ length: plan.concurrency }, (_, i) => i % ground.startOffsets.length),
       (partition) =>
         Effect.gen(function* () {
-          const connection = yield* ground.client.dedicated(yield* ground.client.leaderAddress(ground.topic, partition))
-          return { connection, partition }
+          const address = yield* ground.client.leaderAddress(ground.topic, partition)
+          return { connection: yield* ground.client.dedicated(address, { reuseFrames: true }), partition }
         }),
       { concurrency: 32 }
     )

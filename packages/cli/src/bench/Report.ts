@@ -12,6 +12,8 @@ export interface ModeResult {
   /** Absent where nothing is written: mode metadata checks its answers instead. */
   readonly findings: Findings | undefined
   readonly problems: ReadonlyMap<string, number>
+  /** Why the records could not be read back; then nothing is known of them. */
+  readonly unread: string | undefined
 }
 
 const MB = 1_000_000
@@ -55,15 +57,23 @@ export function renderResults(results: ReadonlyArray<ModeResult>): string {
 }
 
 /** Sound: nothing failed and nothing is off. */
-export const isSound = (result: ModeResult): boolean => result.window.errors === 0 && result.findings?.ok !== false
+export const isSound = (result: ModeResult): boolean =>
+  result.window.errors === 0 && result.findings?.ok !== false && result.unread === undefined
 
-const verdict = ({ findings }: ModeResult): string =>
-  findings === undefined ? "answers" : findings.ok ? `${whole(findings.read)} ok` : "FAILED"
+const verdict = ({ findings, unread }: ModeResult): string =>
+  unread !== undefined
+    ? "UNREAD"
+    : findings === undefined
+      ? "answers"
+      : findings.ok
+        ? `${whole(findings.read)} ok`
+        : "FAILED"
 
 /** What is wrong, a line each; empty for a sound result. */
 export function complaints(result: ModeResult): ReadonlyArray<string> {
   const lines = [...result.problems].map(([sentence, count]) => `${result.mode}: ${whole(count)} × ${sentence}`)
-  const { findings } = result
+  const { findings, unread } = result
+  if (unread !== undefined) lines.push(`${result.mode}: the records could not be read back: ${unread}`)
   if (findings === undefined || findings.ok) return lines
   const off: ReadonlyArray<readonly [number, string]> = [
     [findings.lost, "acknowledged records are missing"],
@@ -91,6 +101,7 @@ export function toJson(plan: Plan, target: string, version: string, results: Rea
     requestsPerSecond: perSecond(result.window.requests, result.window),
     latency: result.window.latency,
     check: result.findings ?? null,
+    unread: result.unread ?? null,
     problems: Object.fromEntries(result.problems),
     ok: isSound(result)
   }))

@@ -93,14 +93,19 @@ const measure = (
     clearInterval(timer)
     const window = meter!.result(performance.now())
     const { problems } = meter!
-    if (mode === "metadata") return { mode, window, findings: undefined, problems }
+    if (mode === "metadata") return { mode, window, findings: undefined, problems, unread: undefined }
     let read = 0
     let toldAt = performance.now()
-    yield* readBack(ground, ledger, (records) => {
+    const reading = readBack(ground, ledger, (records) => {
       read += records
       if (performance.now() - toldAt < PROGRESS_MS) return
       toldAt = performance.now()
       tell(`reading back: ${read.toLocaleString("en-US")} of ${ledger.confirmedTotal.toLocaleString("en-US")} records`)
     })
-    return { mode, window, findings: ledger.findings(), problems }
+    // What was measured is worth telling also when the server is gone by now.
+    const unread = yield* reading.pipe(
+      Effect.as(undefined),
+      Effect.catch((error) => Effect.succeed(error.message))
+    )
+    return { mode, window, findings: unread === undefined ? ledger.findings() : undefined, problems, unread }
   })

@@ -11,7 +11,16 @@ import { assert } from "../base/Assert.ts"
 import { DeadlineHeap } from "../base/DeadlineHeap.ts"
 import { type CoordinatorMachine, type Decision, type Ticket, Turn } from "../coordinator/Decision.ts"
 import { ErrorCode } from "../model/ErrorCode.ts"
-import { type CommitCommand, type GroupCommand, type GroupResult, refusal } from "./Commands.ts"
+import {
+  type CommitCommand,
+  type GroupCommand,
+  type GroupResult,
+  type HeartbeatCommand,
+  type JoinCommand,
+  type LeaveCommand,
+  refusal,
+  type SyncCommand
+} from "./Commands.ts"
 import { subscribedTopics } from "./ConsumerSubscription.ts"
 import { ClassicGroup, type GroupTimerEvent } from "./classic/ClassicGroup.ts"
 import { join, validateJoin } from "./classic/Join.ts"
@@ -39,6 +48,7 @@ export interface GroupEntry {
   readonly offsets: OffsetTable
 }
 
+type MemberCommand = JoinCommand | SyncCommand | HeartbeatCommand | LeaveCommand
 type GroupDecision = Decision<GroupRecord, GroupResult>
 
 export class GroupMachine implements CoordinatorMachine<GroupCommand, GroupRecord, GroupResult> {
@@ -156,11 +166,7 @@ export class GroupMachine implements CoordinatorMachine<GroupCommand, GroupRecor
     return turn
   }
 
-  #member(
-    turn: GroupTurn,
-    ticket: Ticket,
-    command: Exclude<GroupCommand, { _tag: "ExpireOffsets" | "TopicsDeleted" | "Commit" }>
-  ): void {
+  #member(turn: GroupTurn, ticket: Ticket, command: MemberCommand): void {
     const error = command._tag === "Join" ? validateJoin(this.#context, command) : ErrorCode.NONE
     if (command.groupId === "" || error !== ErrorCode.NONE) {
       turn.answer(ticket, refusal(command, error === ErrorCode.NONE ? ErrorCode.INVALID_GROUP_ID : error))
@@ -169,7 +175,7 @@ export class GroupMachine implements CoordinatorMachine<GroupCommand, GroupRecor
     const creates = command._tag === "Join" && command.memberId === ""
     const group = this.#groups.get(command.groupId)?.group ?? (creates ? this.#create(command.groupId) : undefined)
     if (group === undefined) {
-      turn.answer(ticket, refusal(command, creates ? ErrorCode.COORDINATOR_NOT_AVAILABLE : ErrorCode.UNKNOWN_MEMBER_ID))
+      turn.answer(ticket, creates ? refusal(command, ErrorCode.COORDINATOR_NOT_AVAILABLE) : noSuchGroup(command))
       return
     }
     switch (command._tag) {
@@ -259,6 +265,14 @@ export class GroupMachine implements CoordinatorMachine<GroupCommand, GroupRecor
     assert(group.joinTimer === undefined && group.syncTimer === undefined, "an empty group has no phase to wait for")
     this.#groups.delete(groupId)
   }
+}
+
+/** Of a group that is not there nobody is a member; LeaveGroup says so for each. */
+const noSuchGroup = (command: MemberCommand): GroupResult => {
+  const errorCode = ErrorCode.UNKNOWN_MEMBER_ID
+  if (command._tag !== "Leave") return refusal(command, errorCode)
+  const members = command.members.map((member) => ({ ...member, errorCode }))
+  return { _tag: "Leave", errorCode: ErrorCode.NONE, members }
 }
 
 const fromRecord = (groupId: string, value: GroupMetadata): ClassicGroup => {

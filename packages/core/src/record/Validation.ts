@@ -204,7 +204,12 @@ function validateHeader(
     return reject(rejection, ErrorCode.INVALID_RECORD, "Clients are not allowed to write control records.")
   }
   const sequence = RecordBatch.baseSequence(bytes, pos)
-  if (RecordBatch.producerId(bytes, pos) > RecordBatch.NO_PRODUCER_ID && sequence < 0) {
+  const producerId = RecordBatch.producerId(bytes, pos)
+  // No broker gives out such an id. As a double it would be mixed up with its neighbours, and it cannot be written again.
+  if (producerId > Number.MAX_SAFE_INTEGER) {
+    return reject(rejection, ErrorCode.INVALID_RECORD, "The record batch has a producer id beyond 2^53.")
+  }
+  if (producerId > RecordBatch.NO_PRODUCER_ID && sequence < 0) {
     return reject(
       rejection,
       ErrorCode.INVALID_RECORD,
@@ -221,6 +226,9 @@ function validateTimes(bytes: Uint8Array, pos: number, rules: BatchRules, reject
   }
   if (rules.timestampType === "LogAppendTime") return ErrorCode.NONE
   const maxTimestamp = RecordBatch.maxTimestamp(bytes, pos)
+  if (maxTimestamp > Number.MAX_SAFE_INTEGER) {
+    return reject(rejection, ErrorCode.INVALID_TIMESTAMP, "The record batch has a timestamp beyond 2^53.")
+  }
   if (maxTimestamp === RecordBatch.NO_TIMESTAMP || !(maxTimestamp - rules.now > rules.timestampAfterMaxMs)) {
     return ErrorCode.NONE
   }

@@ -149,6 +149,8 @@ class PendingFetch implements ParkedReader, Turnable {
     if (fetchOffset < partition.logStartOffset || fetchOffset > partition.logEndOffset) {
       return failed(ErrorCode.OFFSET_OUT_OF_RANGE)
     }
+    // A record of an epoch that has not begun cannot have come from this log: nothing here says where the two parted.
+    if (target.lastFetchedEpoch > partition.leaderEpoch) return failed(ErrorCode.OFFSET_OUT_OF_RANGE)
     const diverging = divergence(target, partition)
     if (diverging !== undefined) return { target, errorCode: ErrorCode.NONE, partition, read: undefined, diverging }
     const end = this.#committedOnly ? partition.lastStableOffset : partition.highWatermark

@@ -31,7 +31,13 @@ export const make = Effect.gen(function* () {
           if (value !== undefined) return { errorCode, authorizedOperations, ...value }
           const dead = { ...nothing(groupId), groupState: "Dead", authorizedOperations }
           if (apiVersion < NOT_FOUND_FROM) return { ...dead, errorCode }
-          return { ...dead, errorCode: ErrorCode.GROUP_ID_NOT_FOUND, errorMessage: `Group ${groupId} not found.` }
+          const errorMessage = `Group ${groupId} not found.`
+          return {
+            ...dead,
+            errorCode: ErrorCode.GROUP_ID_NOT_FOUND,
+            errorMessage,
+            authorizedOperations: OPERATIONS_NOT_ASKED
+          }
         })
       return Effect.map(Effect.forEach(request.groups, describe), (answers) => ({ throttleTimeMs: 0, groups: answers }))
     }

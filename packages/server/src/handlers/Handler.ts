@@ -22,6 +22,7 @@ export interface RequestContext {
 
 export interface Handler<Req = any, Res = any> {
   readonly api: Api<Req, Res>
+  /** Called in the socket's callback. Bytes in `request` are views that die when the call returns: copy what is kept. */
   readonly handle: (request: Req, context: RequestContext) => Effect.Effect<Partially<Res>>
 }
 

@@ -17,6 +17,7 @@ import {
   Codec,
   codecId,
   HEADER_BYTES,
+  isTransactional,
   LOG_OVERHEAD,
   RECORDS_AT,
   setLogAppendTime,
@@ -47,6 +48,13 @@ export interface RefusedBatch {
 /** A compressed batch may hold at most this much: beyond it is taken for an attack. */
 const DECOMPRESSED_BYTES_MAX = 256 * 1024 * 1024
 
+/** Nobody coordinates transactions here: stored, the batch would lie in one that never ends, as soon as somebody does. */
+const NO_TRANSACTION: RefusedBatch = {
+  errorCode: ErrorCode.INVALID_TXN_STATE,
+  message: "The record batch belongs to a transaction, and this broker has none open: it does not serve transactions.",
+  recordErrors: []
+}
+
 const CODEC_OF: Record<Exclude<CompressionType, "producer">, Codec> = {
   uncompressed: Codec.NONE,
   gzip: Codec.GZIP,
@@ -66,6 +74,7 @@ export const acceptBatch = (
   }
   const errorCode = validateProduceBatch(records, 0, records.length, rulesOf(settings, apiVersion, nowMillis))
   if (errorCode !== ErrorCode.NONE) return explained(records, settings, apiVersion, nowMillis)
+  if (isTransactional(records, 0)) return NO_TRANSACTION
   const size = sizeInBytes(records, 0)
   let bytes = size === records.length ? records : records.subarray(0, size)
   if (settings.compressionType !== "producer" && CODEC_OF[settings.compressionType] !== codecId(bytes, 0)) {

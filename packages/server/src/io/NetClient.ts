@@ -5,6 +5,7 @@
  * retries and no Effect beyond the connect: what a broken connection means is the caller's matter.
  */
 import * as net from "node:net"
+import { concatBytes } from "@chronik-effect/core/base/Bytes.ts"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 
@@ -76,6 +77,9 @@ export const connectSocket = (
     return Effect.sync(() => socket.destroy())
   })
 
+/** Below it one copy costs less than the kernel's walk over several pieces. */
+const JOINED_BYTES_MAX = 16 * 1024
+
 const attach = (socket: net.Socket, handlers: ClientSocketHandlers): ClientSocket => {
   let reason = "the peer closed it"
   socket.on("error", (error: NodeJS.ErrnoException) => {
@@ -86,8 +90,10 @@ const attach = (socket: net.Socket, handlers: ClientSocketHandlers): ClientSocke
   return {
     write: (parts) => {
       if (socket.destroyed) return
-      if (parts.length === 1) {
-        socket.write(parts[0]!)
+      let bytes = 0
+      for (const part of parts) bytes += part.length
+      if (parts.length === 1 || bytes <= JOINED_BYTES_MAX) {
+        socket.write(parts.length === 1 ? parts[0]! : concatBytes(parts))
         return
       }
       socket.cork()

@@ -1,10 +1,10 @@
 /**
  * One partition that this node leads: its mailbox, its log's state, and the fiber that appends to it.
  *
- * The fiber is the only writer. It takes everything that its mailbox holds, and for each append checks, assigns offsets,
- * copies the batch into the commit ring and registers the waiter, without a suspension in between: one serial section, so
- * offsets are dense and the order in the WAL is the order of offsets. It never waits for the disk; only when the ring has
- * no room does it suspend, with the rest of its mailbox behind it.
+ * For each append it checks, assigns offsets, copies the batch into the commit ring and registers the waiter, without a
+ * suspension in between: one serial section, so offsets are dense and the order in the WAL is the order of offsets. While
+ * nothing waits, the section runs in the caller's turn. Otherwise (the ring has no room, a change of the log is under way)
+ * appends go through the mailbox, and the fiber is the only one who takes from it. Nobody here ever waits for the disk.
  *
  * The batch proposer reports what is durable (`durable`), which moves the high watermark, completes waiters in offset order
  * and wakes parked readers. Reads are plain calls on the state and need no message.
@@ -82,6 +82,8 @@ export class Partition {
   readonly #waiters = new WaiterQueue()
   #readers: Set<ParkedReader> | undefined
   #mailbox: Queue.Queue<Append | Control> | undefined
+  /** Messages in the mailbox or taken from it and not yet done: while there are any, every further one goes behind them. */
+  #queued = 0
   #batch: ReadonlyArray<Append | Control> = []
   #taken = 0
   #run: ((start: Effect.Effect<unknown, never, Scope.Scope>) => void) | undefined
@@ -126,10 +128,23 @@ export class Partition {
     return this.#mailbox === undefined ? 0 : Queue.sizeUnsafe(this.#mailbox)
   }
 
-  /** Puts an append into the mailbox. Order of calls is order of offsets. */
+  /**
+   * Appends now if nobody is before it and the ring has room, else behind what the mailbox holds. Order of calls is order
+   * of offsets.
+   *
+   * The serial section needs no suspension, so an empty mailbox need not be waited for: the batch is copied while it is hot
+   * in the cache, and a turn of the loop and a wake-up of the fiber are saved for each append.
+   */
   append(message: Append): void {
     if (this.#closed !== ErrorCode.NONE) return refuse(message, this.#closed)
-    this.#offer(message)
+    if (this.#queued > 0) return this.#offer(message)
+    try {
+      if (!this.#appendNow(message, this.#nowMicros())) this.#offer(message)
+    } catch (defect) {
+      refuse(message, ErrorCode.UNKNOWN_SERVER_ERROR)
+      // The supervisor counts it like one of the fiber's own: after too many the partition goes offline.
+      this.#offer({ _tag: "Control", run: Effect.die(defect) })
+    }
   }
 
   /** Appends one batch built by the broker itself. Completes with its base offset when it is committed. */
@@ -188,6 +203,7 @@ export class Partition {
     if (this.#mailbox !== undefined) {
       for (const message of Effect.runSync(Queue.clear(this.#mailbox))) {
         if (message._tag === "Append") refuse(message, errorCode)
+        this.#queued--
       }
     }
     this.#waiters.failAll(errorCode)
@@ -196,6 +212,7 @@ export class Partition {
 
   #offer(message: Append | Control): void {
     if (this.#mailbox === undefined) this.#start()
+    this.#queued++
     Queue.offerUnsafe(this.#mailbox!, message)
   }
 
@@ -230,6 +247,7 @@ export class Partition {
           continue
         }
         this.#taken++
+        this.#queued--
       }
       this.#batch = []
     }
@@ -248,6 +266,7 @@ export class Partition {
     for (let i = this.#taken; i < this.#batch.length; i++) {
       const message = this.#batch[i]!
       if (message._tag === "Append") refuse(message, errorCode)
+      this.#queued--
     }
     this.#batch = []
   }

@@ -304,7 +304,6 @@ describe("a coordinator's shard", () => {
         () => -1
       )
       const tookMs = performance.now() - started
-      console.log(`loaded in ${tookMs.toFixed(0)} ms`)
       expect(loaded).toBe(100)
       expect(tookMs).toBeLessThan(1_000)
     }).pipe(Effect.scoped, Effect.provide(Deadlines.layer))

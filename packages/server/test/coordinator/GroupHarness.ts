@@ -166,7 +166,7 @@ export const withGroups = <A>(
         const { api, handle } = handlers.get(apiKey)!
         const frame = encode(api.request, apiVersion, request)
         const decoded = codecOf(api.request, apiVersion).decode(new Reader(frame))
-        const context = { apiVersion, clientId: "client", clientHost: "/127.0.0.1", connectionId: 1 }
+        const context = { apiVersion, clientId: "c", clientHost: "/127.0.0.1", connectionId: 1 }
         const answer = handle(decoded, context)
         // The frame belongs to the listener again once `handle` has returned.
         frame.fill(0xee)

@@ -3,7 +3,16 @@ import { StorageError } from "@chronik-effect/server/storage/PartitionStore.ts"
 import { Cause, Effect, Exit, Logger } from "effect"
 import { describe, expect, it } from "vitest"
 import { DiskFaulty } from "../support/DiskFaulty.ts"
-import { append, appendWaiting, makeBatch, ModelLog, openStream, readAll, start, type World } from "./PartitionStoreWorld.ts"
+import {
+  append,
+  appendWaiting,
+  ModelLog,
+  makeBatch,
+  openStream,
+  readAll,
+  start,
+  type World
+} from "./PartitionStoreWorld.ts"
 
 const run = <A>(effect: Effect.Effect<A, unknown>): Promise<A> =>
   Effect.runPromise(effect.pipe(Effect.provide(Logger.layer([]))))
@@ -47,7 +56,8 @@ describe("PartitionStore.read", () => {
           const { store, log } = inFiles
             ? yield* settled(world, 60, 3000)
             : { store: openStream(world, 9), log: new ModelLog() }
-          for (let i = 0; !inFiles && i < 20; i++) log.add(append(world, store, makeBatch({ records: 2, bytes: 3000 }))!)
+          for (let i = 0; !inFiles && i < 20; i++)
+            log.add(append(world, store, makeBatch({ records: 2, bytes: 3000 }))!)
           const size = log.batches[3]!.bytes.length
           const read = (offset: number, end: number, maxBytes: number, minOne: boolean) => {
             const result = store.read(offset, end, maxBytes, minOne)
@@ -162,7 +172,12 @@ describe("a flipped bit", () => {
         const { store, log } = yield* settled(world, 60, 1500)
         const { path } = store.segments.files[0]!
         yield* world.close
-        for (const [suffix, place] of [[".index", 3], [".index", 7], [".index", 5], [".timeindex", 6]] as const) {
+        for (const [suffix, place] of [
+          [".index", 3],
+          [".index", 7],
+          [".index", 5],
+          [".timeindex", 6]
+        ] as const) {
           disk.damage(path + suffix, place, 0x41)
           world = yield* start(disk.service)
           const again = openStream(world, 1)
@@ -193,7 +208,8 @@ describe("PartitionStore by time", () => {
           const find = (timestamp: number) => store.offsetForTimestamp(timestamp, log.end)
           expect(yield* find(1000 + i * 10)).toEqual({ offset: base, timestamp: 1000 + i * 10, leaderEpoch: 0 })
           expect(yield* find(1001 + i * 10)).toEqual({ offset: base + 1, timestamp: 1001 + i * 10, leaderEpoch: 0 })
-          const next = i + 1 < log.batches.length ? { offset: log.batches[i + 1]!.base, timestamp: 1010 + i * 10 } : undefined
+          const next =
+            i + 1 < log.batches.length ? { offset: log.batches[i + 1]!.base, timestamp: 1010 + i * 10 } : undefined
           const after = yield* find(1005 + i * 10)
           expect(after && { offset: after.offset, timestamp: after.timestamp }).toEqual(next)
         }
@@ -210,7 +226,8 @@ describe("PartitionStore by time", () => {
     withWorld((world) =>
       Effect.gen(function* () {
         const store = openStream(world, 1)
-        for (const timestamp of [500, 900, 300, 700]) append(world, store, makeBatch({ records: 1, bytes: 10, timestamp }))
+        for (const timestamp of [500, 900, 300, 700])
+          append(world, store, makeBatch({ records: 1, bytes: 10, timestamp }))
         expect((yield* store.offsetForTimestamp(600, 4))!.offset).toBe(1)
         expect((yield* store.maxTimestamp(4))!.offset).toBe(1)
         store.startAt(2)

@@ -5,7 +5,8 @@
  * broker that does not answer in time loses its connection, because after that the order of answers is worth nothing.
  * One fiber per connection watches the oldest request; a request costs no timer of its own.
  *
- * **Bytes** records inside a decoded answer are views of the frame, which nobody reuses: they may be kept.
+ * **Bytes** records inside a decoded answer are views of the frame. Nobody reuses it, so they may be kept; with
+ * `reuseFrames` they hold until the next request.
  */
 import { readInt32 } from "@chronik-effect/core/base/Bytes.ts"
 import { ErrorCode } from "@chronik-effect/core/model/ErrorCode.ts"
@@ -30,6 +31,8 @@ export interface ConnectionOptions {
   /** For connecting, and for each answer beyond the time that the request itself asks the broker to wait. */
   readonly timeoutMs: number
   readonly maxFrameBytes?: number | undefined
+  /** The bytes of an answer hold only until the next request: for one who reads much and keeps nothing. */
+  readonly reuseFrames?: boolean | undefined
 }
 
 /** What happens with the answer to one request. Exactly one of the two is called, once. */
@@ -234,8 +237,10 @@ export const connect = Effect.fnUntraced(function* (
   options: ConnectionOptions
 ): Effect.fn.Return<Connection, ClientError, Scope.Scope> {
   const connection = new Connection(options, yield* Clock.Clock)
-  const frames = new FrameAssembler(options.maxFrameBytes ?? MAX_FRAME_BYTES, (bytes, start, end) =>
-    connection.receive(bytes, start, end)
+  const frames = new FrameAssembler(
+    options.maxFrameBytes ?? MAX_FRAME_BYTES,
+    (bytes, start, end) => connection.receive(bytes, start, end),
+    options.reuseFrames
   )
   const data = (chunk: Uint8Array) => {
     try {

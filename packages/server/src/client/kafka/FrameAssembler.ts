@@ -2,7 +2,8 @@
  * Chunks of a TCP stream in, whole frames out: int32 length, then that many bytes.
  *
  * A frame that lies in one chunk is handed out in place; one that spans chunks is put together in memory of its own. The
- * receiver owns the bytes of a frame, but not the rest of the array they lie in.
+ * receiver owns the bytes of a frame, but not the rest of the array they lie in: except with `reuse`, where a frame that
+ * spans chunks is overwritten by the next such one. That is for readers of large answers that look and forget.
  */
 import { EMPTY_BYTES, readInt32 } from "@chronik-effect/core/base/Bytes.ts"
 
@@ -19,9 +20,13 @@ export class FrameAssembler {
   /** Fewer than 4 bytes: the beginning of a length. */
   private prefix: Uint8Array = EMPTY_BYTES
 
-  constructor(maxFrameBytes: number, onFrame: OnFrame) {
+  /** Undefined: every frame has memory of its own. */
+  private spare: Uint8Array | undefined
+
+  constructor(maxFrameBytes: number, onFrame: OnFrame, reuse = false) {
     this.maxFrameBytes = maxFrameBytes
     this.onFrame = onFrame
+    this.spare = reuse ? EMPTY_BYTES : undefined
   }
 
   /** Takes a chunk. Throws a RangeError on an impossible length: the stream is then worth nothing. */
@@ -55,7 +60,7 @@ export class FrameAssembler {
       }
       const size = LENGTH_BYTES + length
       if (bytes.length - at < size) {
-        this.frame = new Uint8Array(size)
+        this.frame = this.memory(size)
         this.frame.set(bytes.subarray(at))
         this.filled = bytes.length - at
         return
@@ -64,5 +69,11 @@ export class FrameAssembler {
       at += size
     }
     this.prefix = at === bytes.length ? EMPTY_BYTES : bytes.slice(at)
+  }
+
+  private memory(size: number): Uint8Array {
+    if (this.spare === undefined) return new Uint8Array(size)
+    if (this.spare.length < size) this.spare = new Uint8Array(size)
+    return this.spare.subarray(0, size)
   }
 }

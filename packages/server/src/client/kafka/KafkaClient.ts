@@ -91,11 +91,12 @@ export class KafkaClient {
   }
 
   /** A connection of the caller's own, closed with the caller's scope. */
-  dedicated(address: {
-    readonly host: string
-    readonly port: number
-  }): Effect.Effect<Connection, ClientError, Scope.Scope> {
-    return connect({ host: address.host, port: address.port, clientId: this.clientId, timeoutMs: this.timeoutMs })
+  dedicated(
+    address: { readonly host: string; readonly port: number },
+    options: { readonly reuseFrames?: boolean } = {}
+  ): Effect.Effect<Connection, ClientError, Scope.Scope> {
+    const { host, port } = address
+    return connect({ host, port, clientId: this.clientId, timeoutMs: this.timeoutMs, ...options })
   }
 
   private shared(address: { readonly host: string; readonly port: number }): Effect.Effect<Connection, ClientError> {

@@ -15,10 +15,15 @@ describe("FrameAssembler", () => {
       fc.property(
         fc.array(fc.uint8Array({ maxLength: 300 }), { maxLength: 8 }),
         fc.array(fc.integer({ min: 1, max: 90 }), { minLength: 1, maxLength: 20 }),
-        (bodies, cuts) => {
+        fc.boolean(),
+        (bodies, cuts, reuse) => {
           const stream = Buffer.concat(bodies.map(frameOf))
           const got: Array<Array<number>> = []
-          const frames = new FrameAssembler(1_000, (bytes, start, end) => got.push([...bytes.subarray(start, end)]))
+          const frames = new FrameAssembler(
+            1_000,
+            (bytes, start, end) => got.push([...bytes.subarray(start, end)]),
+            reuse
+          )
           for (let at = 0, i = 0; at < stream.length; i++) {
             const size = cuts[i % cuts.length]!
             frames.push(Uint8Array.from(stream.subarray(at, at + size)))

@@ -1,0 +1,540 @@
+/**
+ * Produce, as an enemy and as an old client send it: the exact code of each rule, and nothing stored where it is refused.
+ */
+import { rmSync } from "node:fs"
+import { ErrorCode } from "@chronik-effect/core/model/ErrorCode.ts"
+import { ZERO_UUID } from "@chronik-effect/core/base/Uuid.ts"
+import { ProduceApi } from "@chronik-effect/core/protocol/messages/00_Produce.ts"
+import { FindCoordinatorApi } from "@chronik-effect/core/protocol/messages/10_FindCoordinator.ts"
+import { IncrementalAlterConfigsApi } from "@chronik-effect/core/protocol/messages/44_IncrementalAlterConfigs.ts"
+import { buildBatch } from "@chronik-effect/core/record/BatchBuilder.ts"
+import * as RecordBatch from "@chronik-effect/core/record/RecordBatch.ts"
+import { readAllRecords } from "@chronik-effect/core/record/Records.ts"
+import { compress, decompress } from "@chronik-effect/server/io/Compression.ts"
+import { type Broker, startBroker } from "chronik-effect/testing"
+import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { BrokerProcess, freePort, temporaryDirectory } from "../support/BrokerProcess.ts"
+import { Peer } from "./Peer.ts"
+import {
+  batchesIn,
+  batchOf,
+  createTopic,
+  deleteTopic,
+  fetchOne,
+  latestOffset,
+  NOW,
+  patched,
+  produce,
+  produceRequest,
+  type Topic,
+  utf8
+} from "./Requests.ts"
+
+const { Codec } = RecordBatch
+const HOUR_MS = 3_600_000
+
+let broker: Broker
+let peer: Peer
+let names = 0
+
+beforeAll(async () => {
+  broker = await startBroker()
+  peer = await Peer.connect(broker.port)
+})
+
+afterAll(async () => {
+  peer[Symbol.dispose]()
+  await broker.close()
+})
+
+const freshTopic = (configs: Readonly<Record<string, string>> = {}): Promise<Topic> =>
+  createTopic(peer, `produce-${++names}`, configs)
+
+const garbage = (bytes: number) => new Uint8Array(bytes).fill(0x5a)
+const compressed = (values: ReadonlyArray<string>, codec: RecordBatch.Codec) => batchOf(values, { codec, compress })
+
+/** The rules that the bytes of one batch can break. */
+const refusals: ReadonlyArray<{
+  readonly name: string
+  readonly code: ErrorCode
+  readonly records: () => Uint8Array | null
+  readonly configs?: Readonly<Record<string, string>>
+  readonly version?: number
+}> = [
+  { name: "a flipped bit in the records", code: ErrorCode.CORRUPT_MESSAGE, records: () => flipped(70) },
+  { name: "a flipped bit in the attributes", code: ErrorCode.CORRUPT_MESSAGE, records: () => flipped(30) },
+  { name: "a wrong CRC field", code: ErrorCode.CORRUPT_MESSAGE, records: () => flipped(18) },
+  {
+    name: "more than max.message.bytes",
+    code: ErrorCode.MESSAGE_TOO_LARGE,
+    records: () => batchOf(["x".repeat(2000)]),
+    configs: { "max.message.bytes": "1000" }
+  },
+  {
+    name: "more than the default of max.message.bytes",
+    code: ErrorCode.MESSAGE_TOO_LARGE,
+    records: () => batchOf(["x".repeat(1_048_588)])
+  },
+  {
+    name: "more than a segment",
+    code: ErrorCode.RECORD_LIST_TOO_LARGE,
+    records: () => batchOf(["x".repeat(1_100_000)]),
+    configs: { "max.message.bytes": "2000000", "segment.bytes": "1048576" }
+  },
+  {
+    name: "a codec that does not exist",
+    code: ErrorCode.UNKNOWN_SERVER_ERROR,
+    records: () => patched(batchOf(["a"]), (view) => view.setInt16(RecordBatch.ATTRIBUTES_AT, 5))
+  },
+  {
+    name: "zstd before version 7",
+    code: ErrorCode.UNSUPPORTED_COMPRESSION_TYPE,
+    records: () => compressed(["a"], Codec.ZSTD),
+    version: 6
+  },
+  { name: "magic 0", code: ErrorCode.INVALID_RECORD, records: () => withMagic(0) },
+  { name: "magic 1", code: ErrorCode.INVALID_RECORD, records: () => withMagic(1) },
+  { name: "magic 3", code: ErrorCode.CORRUPT_MESSAGE, records: () => withMagic(3) },
+  { name: "null records", code: ErrorCode.INVALID_RECORD, records: () => null },
+  { name: "no bytes of records", code: ErrorCode.INVALID_RECORD, records: () => new Uint8Array(0) },
+  { name: "half a header", code: ErrorCode.INVALID_RECORD, records: () => batchOf(["a"]).slice(0, 30) },
+  { name: "a cut-off batch", code: ErrorCode.INVALID_RECORD, records: () => batchOf(["abc"]).slice(0, -1) },
+  {
+    name: "a negative batch length",
+    code: ErrorCode.CORRUPT_MESSAGE,
+    records: () => patchedRaw((view) => view.setInt32(RecordBatch.BATCH_LENGTH_AT, -1))
+  },
+  {
+    name: "a batch shorter than its own header",
+    code: ErrorCode.CORRUPT_MESSAGE,
+    records: () => patchedRaw((view) => view.setInt32(RecordBatch.BATCH_LENGTH_AT, 20))
+  },
+  {
+    name: "two batches",
+    code: ErrorCode.INVALID_RECORD,
+    records: () => Buffer.concat([batchOf(["a"]), batchOf(["b"])])
+  },
+  {
+    name: "a control batch",
+    code: ErrorCode.INVALID_RECORD,
+    records: () => batchOf(["a"], { control: true, producerId: 1, producerEpoch: 0, baseSequence: 0 })
+  },
+  { name: "a base offset", code: ErrorCode.INVALID_RECORD, records: () => batchOf(["a"], { baseOffset: 7 }) },
+  { name: "a count of 0", code: ErrorCode.INVALID_RECORD, records: () => withCount(0, -1) },
+  { name: "a negative count", code: ErrorCode.INVALID_RECORD, records: () => withCount(-5, 0) },
+  { name: "a count that is not the last delta + 1", code: ErrorCode.INVALID_RECORD, records: () => withCount(2, 0) },
+  { name: "a last delta of 2^31-1", code: ErrorCode.INVALID_RECORD, records: () => withCount(1, 0x7fffffff) },
+  {
+    name: "a producer id with a negative sequence",
+    code: ErrorCode.INVALID_RECORD,
+    records: () => batchOf(["a"], { producerId: 5, producerEpoch: 0, baseSequence: -1 })
+  },
+  {
+    name: "a time of more than an hour ahead",
+    code: ErrorCode.INVALID_TIMESTAMP,
+    records: () => buildBatch([{ timestamp: NOW + HOUR_MS + 600_000, value: utf8("a") }])
+  },
+  {
+    name: "a time before message.timestamp.before.max.ms",
+    code: ErrorCode.INVALID_TIMESTAMP,
+    records: () => buildBatch([{ timestamp: NOW - HOUR_MS, value: utf8("a") }]),
+    configs: { "message.timestamp.before.max.ms": "60000" }
+  },
+  {
+    name: "the log-append-time bit",
+    code: ErrorCode.INVALID_TIMESTAMP,
+    records: () => batchOf(["a"], { logAppendTime: NOW })
+  },
+  {
+    name: "the log-append-time bit on a log-append-time topic",
+    code: ErrorCode.INVALID_TIMESTAMP,
+    records: () => batchOf(["a"], { logAppendTime: NOW }),
+    configs: { "message.timestamp.type": "LogAppendTime" }
+  },
+  {
+    name: "compressed bytes that do not decompress, on a compacted topic",
+    code: ErrorCode.INVALID_RECORD,
+    records: () => batchOf(["a"], { codec: Codec.GZIP, compress: () => garbage(40) }),
+    configs: { "cleanup.policy": "compact" }
+  },
+  {
+    name: "compressed bytes that do not decompress, where they are recompressed",
+    code: ErrorCode.CORRUPT_MESSAGE,
+    records: () => batchOf(["a"], { codec: Codec.ZSTD, compress: () => garbage(40) }),
+    configs: { "compression.type": "gzip" }
+  },
+  { name: "a kilobyte of ones", code: ErrorCode.CORRUPT_MESSAGE, records: () => new Uint8Array(1024).fill(0xff) },
+  // An int64 of our hot path is a double: what it cannot hold exactly must not become part of any state.
+  {
+    name: "a producer id beyond 2^53",
+    code: ErrorCode.INVALID_RECORD,
+    records: () =>
+      patched(from(1, 0), (view) => view.setBigInt64(RecordBatch.PRODUCER_ID_AT, 2n ** 62n))
+  },
+  {
+    name: "a time beyond 2^53 where any time ahead is allowed",
+    code: ErrorCode.INVALID_TIMESTAMP,
+    records: () => patched(batchOf(["a"]), (view) => view.setBigInt64(RecordBatch.MAX_TIMESTAMP_AT, 2n ** 62n)),
+    configs: { "message.timestamp.after.max.ms": "9223372036854775807" }
+  },
+  {
+    name: "a transactional batch: there is no transaction that it could belong to",
+    code: ErrorCode.INVALID_TXN_STATE,
+    records: () => batchOf(["a"], { transactional: true, producerId: 1, producerEpoch: 0, baseSequence: 0 })
+  }
+]
+
+const flipped = (at: number) => {
+  const batch = batchOf(["some value"])
+  batch[at]! ^= 1
+  return batch
+}
+const patchedRaw = (patch: (view: DataView) => void) => {
+  const batch = batchOf(["a"])
+  patch(new DataView(batch.buffer))
+  return batch
+}
+const withMagic = (magic: number) => patchedRaw((view) => view.setInt8(RecordBatch.MAGIC_AT, magic))
+const withCount = (count: number, lastDelta: number) =>
+  patched(batchOf(["a"]), (view) => {
+    view.setInt32(RecordBatch.RECORDS_COUNT_AT, count)
+    view.setInt32(RecordBatch.LAST_OFFSET_DELTA_AT, lastDelta)
+  })
+
+describe("a batch that breaks a rule", () => {
+  test.each(refusals)("$name", async ({ code, records, configs, version }) => {
+    const topic = await freshTopic(configs)
+    const answer = await produce(peer, topic, records(), version === undefined ? {} : { version })
+    expect(answer.errorCode).toBe(code)
+    expect(answer).toMatchObject({ baseOffset: -1, logAppendTimeMs: -1 })
+    expect(await latestOffset(peer, topic)).toBe(0)
+    expect(batchesIn(await fetchOne(peer, topic))).toEqual([])
+  })
+
+  test("is refused alone: its neighbours in the request are stored", async () => {
+    const topic = await createTopic(peer, `produce-${++names}`, {}, 3)
+    const answer = await peer.call(ProduceApi, 12, {
+      acks: -1,
+      timeoutMs: 10_000,
+      topicData: [
+        {
+          name: topic.name,
+          partitionData: [
+            { index: 0, records: batchOf(["a"]) },
+            { index: 1, records: flipped(70) },
+            { index: 2, records: batchOf(["c"]) },
+            { index: 3, records: batchOf(["d"]) }
+          ]
+        }
+      ]
+    })
+    expect(answer.responses[0]!.partitionResponses.map((p) => [p.index, p.errorCode, p.baseOffset])).toEqual([
+      [0, ErrorCode.NONE, 0],
+      [1, ErrorCode.CORRUPT_MESSAGE, -1],
+      [2, ErrorCode.NONE, 0],
+      [3, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, -1]
+    ])
+    expect(await latestOffset(peer, topic, 1)).toBe(0)
+    expect(await latestOffset(peer, topic, 2)).toBe(1)
+  })
+
+  test("a null key on a compacted topic is named by its index", async () => {
+    const topic = await freshTopic({ "cleanup.policy": "compact" })
+    const records = buildBatch([
+      { timestamp: NOW, key: utf8("k"), value: utf8("a") },
+      { timestamp: NOW, key: null, value: utf8("b") }
+    ])
+    const answer = await produce(peer, topic, records, { version: 8 })
+    expect(answer.errorCode).toBe(ErrorCode.INVALID_RECORD)
+    expect(answer.recordErrors.map((e) => e.batchIndex)).toEqual([1])
+    expect(answer.errorMessage).toContain("key")
+    expect((await produce(peer, topic, records, { version: 7 })).errorCode).toBe(ErrorCode.INVALID_RECORD)
+    expect(await latestOffset(peer, topic)).toBe(0)
+  })
+})
+
+describe("what a produce names", () => {
+  test("acks outside of -1, 0 and 1", async () => {
+    const topic = await freshTopic()
+    for (const acks of [2, -2, 127, -32768]) {
+      expect(await produce(peer, topic, batchOf(["a"]), { acks })).toMatchObject({
+        errorCode: ErrorCode.INVALID_REQUIRED_ACKS,
+        baseOffset: -1
+      })
+    }
+    expect(await latestOffset(peer, topic)).toBe(0)
+  })
+
+  test("unknown topics, partitions and topic ids", async () => {
+    const topic = await freshTopic()
+    const code = async (...args: Parameters<typeof produce>) => (await produce(...args)).errorCode
+    const batch = batchOf(["a"])
+    const unknown = { name: "no-such-topic", topicId: "AAAAAAAAAAAAAAAAAAAAAQ" }
+    expect(await code(peer, unknown, batch)).toBe(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+    expect(await code(peer, topic, batch, { partition: 1 })).toBe(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+    expect(await code(peer, topic, batch, { partition: -1 })).toBe(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+    expect(await code(peer, unknown, batch, { version: 13 })).toBe(ErrorCode.UNKNOWN_TOPIC_ID)
+    expect(await code(peer, { ...unknown, topicId: ZERO_UUID }, batch, { version: 13 })).toBe(ErrorCode.UNKNOWN_TOPIC_ID)
+    expect(await code(peer, topic, batch, { version: 13, partition: 9 })).toBe(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+  })
+
+  test("the broker's own topics", async () => {
+    await peer.call(FindCoordinatorApi, 4, { keyType: 0, coordinatorKeys: ["g"] })
+    const offsets = { name: "__consumer_offsets", topicId: ZERO_UUID }
+    expect((await produce(peer, offsets, batchOf(["a"]))).errorCode).toBe(ErrorCode.INVALID_TOPIC_EXCEPTION)
+  })
+
+  test("every version stores and answers", async () => {
+    const topic = await freshTopic()
+    for (let version = 3; version <= 13; version++) {
+      const answer = await produce(peer, topic, batchOf([`v${version}`]), { version })
+      expect(answer).toMatchObject({ errorCode: ErrorCode.NONE, baseOffset: version - 3, logAppendTimeMs: -1 })
+      if (version >= 5) expect(answer.logStartOffset).toBe(0)
+    }
+    expect(batchesIn(await fetchOne(peer, topic))).toHaveLength(11)
+  })
+
+  test("no topics, no partitions: an empty answer", async () => {
+    const topic = await freshTopic()
+    expect((await peer.call(ProduceApi, 9, { acks: -1, timeoutMs: 1 })).responses).toEqual([])
+    const none = await peer.call(ProduceApi, 9, { acks: 1, timeoutMs: 1, topicData: [{ name: topic.name }] })
+    expect(none.responses[0]!.partitionResponses).toEqual([])
+  })
+})
+
+describe("acks=0", () => {
+  test("has no answer and stores", async () => {
+    const topic = await freshTopic()
+    peer.ask(ProduceApi, 9, produceRequest(topic, batchOf(["a"]), { acks: 0 }))
+    expect((await produce(peer, topic, batchOf(["b"]))).baseOffset).toBe(1)
+  })
+
+  const idempotent = { producerId: 90, producerEpoch: 0 }
+  test.each([
+    ["a corrupt batch", () => flipped(70)],
+    ["an unknown partition", () => batchOf(["a"])],
+    ["a gap in the sequence", () => batchOf(["a"], { ...idempotent, baseSequence: 5 })]
+  ])("a failure closes the connection: %s", async (what, records) => {
+    const topic = await freshTopic()
+    await produce(peer, topic, batchOf(["first"], { ...idempotent, baseSequence: 0 }))
+    using other = await Peer.connect(broker.port)
+    const partition = what.includes("partition") ? 3 : 0
+    other.ask(ProduceApi, 9, produceRequest(topic, records(), { acks: 0, partition }))
+    await other.closed
+    expect(await latestOffset(peer, topic)).toBe(1)
+  })
+})
+
+describe("min.insync.replicas above the number of replicas", () => {
+  test("refuses acks=all only", async () => {
+    const topic = await freshTopic({ "min.insync.replicas": "2" })
+    const code = async (acks: number) => (await produce(peer, topic, batchOf(["a"]), { acks })).errorCode
+    expect(await code(-1)).toBe(ErrorCode.NOT_ENOUGH_REPLICAS)
+    expect(await latestOffset(peer, topic)).toBe(0)
+    expect(await code(1)).toBe(ErrorCode.NONE)
+    peer.ask(ProduceApi, 9, produceRequest(topic, batchOf(["b"]), { acks: 0 }))
+    expect(await code(1)).toBe(ErrorCode.NONE)
+    expect(await latestOffset(peer, topic)).toBe(3)
+  })
+})
+
+const SEQUENCE_MAX = 0x7fffffff
+const from = (producerId: number, baseSequence: number, records = 1, producerEpoch = 0): Uint8Array =>
+  batchOf(
+    Array.from({ length: records }, (_, i) => `${producerId}:${baseSequence + i}`),
+    { producerId, producerEpoch, baseSequence }
+  )
+
+describe("idempotent producers", () => {
+  test("a duplicate is answered with the original offset, and stored once", async () => {
+    const topic = await freshTopic()
+    await produce(peer, topic, batchOf(["somebody else"]))
+    expect((await produce(peer, topic, from(1, 0, 3))).baseOffset).toBe(1)
+    expect((await produce(peer, topic, from(1, 3))).baseOffset).toBe(4)
+    expect(await produce(peer, topic, from(1, 0, 3))).toMatchObject({ errorCode: ErrorCode.NONE, baseOffset: 1 })
+    expect(await produce(peer, topic, from(1, 3))).toMatchObject({ errorCode: ErrorCode.NONE, baseOffset: 4 })
+    expect(await latestOffset(peer, topic)).toBe(5)
+  })
+
+  test("a duplicate of what is still on its way to the disk", async () => {
+    const dataDir = temporaryDirectory()
+    await using durable = await startBroker({ dataDir })
+    using retrier = await Peer.connect(durable.port)
+    const topic = await createTopic(retrier, "in-flight")
+    // In one segment of TCP: all are in the mailbox before the first one is durable.
+    for (let i = 0; i < 3; i++) retrier.ask(ProduceApi, 9, produceRequest(topic, from(2, 0, 2)))
+    for (let i = 0; i < 3; i++) retrier.ask(ProduceApi, 9, produceRequest(topic, from(2, 2, 2)))
+    const offsets: Array<number> = []
+    for (let i = 0; i < 6; i++) {
+      const frame = await retrier.frame()
+      // Header (correlation id, tags), one topic, its name, one partition: index, code, offset.
+      const at = 4 + 1 + 1 + 1 + topic.name.length + 1
+      expect(frame.readInt16BE(at + 4)).toBe(ErrorCode.NONE)
+      offsets.push(Number(frame.readBigInt64BE(at + 6)))
+    }
+    expect(offsets).toEqual([0, 0, 0, 2, 2, 2])
+    expect(await latestOffset(retrier, topic)).toBe(4)
+    await durable.close()
+    rmSync(dataDir, { recursive: true, force: true })
+  })
+
+  test("gaps, repetitions of a part, and old batches beyond the window", async () => {
+    const topic = await freshTopic()
+    const code = async (batch: Uint8Array) => (await produce(peer, topic, batch)).errorCode
+    expect(await code(from(3, 0))).toBe(ErrorCode.NONE)
+    expect(await code(from(3, 2))).toBe(ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER)
+    expect(await code(from(3, 0, 2))).toBe(ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER)
+    for (let sequence = 1; sequence <= 5; sequence++) expect(await code(from(3, sequence))).toBe(ErrorCode.NONE)
+    // The last five are 1 … 5: 1 is known, 0 is not.
+    expect(await produce(peer, topic, from(3, 1))).toMatchObject({ errorCode: ErrorCode.NONE, baseOffset: 1 })
+    expect(await code(from(3, 0))).toBe(ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER)
+    expect(await latestOffset(peer, topic)).toBe(6)
+  })
+
+  test("epochs: an old one is fenced, a new one starts at 0", async () => {
+    const topic = await freshTopic()
+    const code = async (batch: Uint8Array) => (await produce(peer, topic, batch)).errorCode
+    expect(await code(from(4, 7, 1, 3))).toBe(ErrorCode.NONE)
+    expect(await code(from(4, 8, 1, 2))).toBe(ErrorCode.INVALID_PRODUCER_EPOCH)
+    expect(await code(from(4, 8, 1, 4))).toBe(ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER)
+    expect(await code(from(4, 0, 1, 4))).toBe(ErrorCode.NONE)
+    expect(await code(from(4, 8, 1, 3))).toBe(ErrorCode.INVALID_PRODUCER_EPOCH)
+    expect(await code(from(4, 7, 1, 3))).toBe(ErrorCode.INVALID_PRODUCER_EPOCH)
+    expect(await latestOffset(peer, topic)).toBe(2)
+  })
+
+  test("the sequence after 2^31-1 is 0, also inside a batch", async () => {
+    const topic = await freshTopic()
+    const code = async (batch: Uint8Array) => (await produce(peer, topic, batch)).errorCode
+    expect(await code(from(5, SEQUENCE_MAX - 1, 2))).toBe(ErrorCode.NONE)
+    expect(await code(from(5, 0))).toBe(ErrorCode.NONE)
+    expect(await code(from(6, SEQUENCE_MAX - 1, 5))).toBe(ErrorCode.NONE)
+    expect(await code(from(6, 4))).toBe(ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER)
+    expect(await code(from(6, 3))).toBe(ErrorCode.NONE)
+    expect(await produce(peer, topic, from(6, SEQUENCE_MAX - 1, 5))).toMatchObject({ errorCode: 0, baseOffset: 3 })
+    expect(await latestOffset(peer, topic)).toBe(9)
+  })
+
+  test("state is that of a partition, and a refused batch leaves none", async () => {
+    const topic = await createTopic(peer, `produce-${++names}`, {}, 2)
+    const batch = from(7, 0)
+    batch[70]! ^= 1
+    expect((await produce(peer, topic, batch)).errorCode).toBe(ErrorCode.CORRUPT_MESSAGE)
+    expect((await produce(peer, topic, from(7, 12))).errorCode).toBe(ErrorCode.NONE)
+    expect((await produce(peer, topic, from(7, 99), { partition: 1 })).errorCode).toBe(ErrorCode.NONE)
+  })
+
+  test("state outlives a clean stop and a kill -9", async () => {
+    const dataDir = temporaryDirectory()
+    const node = new BrokerProcess(await freePort(), dataDir, ["--log-level", "error"])
+    try {
+      await node.start()
+      let client = await Peer.connect(node.port)
+      const topic = await createTopic(client, "kept")
+      const expectKept = async (next: number) => {
+        expect(await produce(client, topic, from(8, next - 1))).toMatchObject({ errorCode: 0, baseOffset: next - 1 })
+        expect((await produce(client, topic, from(8, next + 1))).errorCode).toBe(ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER)
+        expect((await produce(client, topic, from(8, 0, 1, -1))).errorCode).toBe(ErrorCode.INVALID_PRODUCER_EPOCH)
+        expect(await produce(client, topic, from(8, next))).toMatchObject({ errorCode: 0, baseOffset: next })
+      }
+      expect((await produce(client, topic, from(8, 0))).baseOffset).toBe(0)
+      let next = 1
+      for (const signal of ["SIGKILL", "SIGTERM", "SIGKILL", "SIGTERM"] as const) {
+        await node.end(signal)
+        await node.start()
+        client = await Peer.connect(node.port)
+        await expectKept(next++)
+      }
+      expect(await latestOffset(client, topic)).toBe(next)
+      client[Symbol.dispose]()
+    } finally {
+      await node.end()
+      rmSync(dataDir, { recursive: true, force: true })
+    }
+  })
+})
+
+describe("topics that change what they store", () => {
+  test("LogAppendTime stamps the batch and the answer", async () => {
+    const topic = await freshTopic({ "message.timestamp.type": "LogAppendTime" })
+    const before = Date.now()
+    const answer = await produce(peer, topic, buildBatch([{ timestamp: 12_345, value: utf8("a") }]), { version: 3 })
+    expect(answer.errorCode).toBe(ErrorCode.NONE)
+    expect(answer.logAppendTimeMs).toBeGreaterThanOrEqual(before)
+    expect(answer.logAppendTimeMs).toBeLessThanOrEqual(Date.now())
+    const [batch] = batchesIn(await fetchOne(peer, topic))
+    expect(RecordBatch.isLogAppendTime(batch!, 0)).toBe(true)
+    expect(RecordBatch.maxTimestamp(batch!, 0)).toBe(answer.logAppendTimeMs)
+    // Times far ahead do not matter where the broker's time counts.
+    const far = buildBatch([{ timestamp: NOW + 30 * HOUR_MS, value: utf8("b") }])
+    expect((await produce(peer, topic, far)).errorCode).toBe(ErrorCode.NONE)
+  })
+
+  test("the change of message.timestamp.type reaches the next produce", async () => {
+    const topic = await freshTopic()
+    expect((await produce(peer, topic, batchOf(["a"]))).logAppendTimeMs).toBe(-1)
+    await peer.call(IncrementalAlterConfigsApi, 1, {
+      resources: [
+        {
+          resourceType: 2,
+          resourceName: topic.name,
+          configs: [{ name: "message.timestamp.type", configOperation: 0, value: "LogAppendTime" }]
+        }
+      ]
+    })
+    expect((await produce(peer, topic, batchOf(["a"]))).logAppendTimeMs).toBeGreaterThan(0)
+  })
+
+  test.each([
+    ["uncompressed", Codec.NONE],
+    ["gzip", Codec.GZIP],
+    ["snappy", Codec.SNAPPY],
+    ["lz4", Codec.LZ4],
+    ["zstd", Codec.ZSTD]
+  ] as const)("compression.type=%s recompresses whatever comes", async (type, codec) => {
+    const topic = await freshTopic({ "compression.type": type })
+    const values = ["one", "two", "z".repeat(500)]
+    for (const sent of Object.values(Codec)) {
+      const records = sent === Codec.NONE ? batchOf(values) : compressed(values, sent)
+      expect((await produce(peer, topic, records)).errorCode).toBe(ErrorCode.NONE)
+    }
+    const batches = batchesIn(await fetchOne(peer, topic))
+    expect(batches.map((batch) => RecordBatch.codecId(batch, 0))).toEqual([codec, codec, codec, codec, codec])
+    for (const batch of batches) {
+      const read = readAllRecords(batch, 0, decompress, 1 << 20)
+      expect(Array.isArray(read) ? read.map((r) => Buffer.from(r.value!).toString()) : read).toEqual(values)
+    }
+  })
+
+  test("max.message.bytes is looked at again after the recompression", async () => {
+    const topic = await freshTopic({ "compression.type": "uncompressed", "max.message.bytes": "1000" })
+    expect((await produce(peer, topic, compressed(["y".repeat(5000)], Codec.GZIP))).errorCode).toBe(
+      ErrorCode.MESSAGE_TOO_LARGE
+    )
+    expect(await latestOffset(peer, topic)).toBe(0)
+  })
+
+  test("compression.type=producer keeps every byte", async () => {
+    const topic = await freshTopic()
+    const sent = Object.values(Codec).map((codec) => (codec === Codec.NONE ? batchOf(["q"]) : compressed(["q"], codec)))
+    for (const records of sent) await produce(peer, topic, records)
+    const stored = batchesIn(await fetchOne(peer, topic))
+    expect(stored.map((batch) => [...batch.subarray(RecordBatch.CRC_AT)])).toEqual(
+      sent.map((batch) => [...batch.subarray(RecordBatch.CRC_AT)])
+    )
+  })
+})
+
+test("a topic that is deleted under its producer", async () => {
+  const topic = await freshTopic()
+  expect((await produce(peer, topic, batchOf(["a"]), { version: 13 })).errorCode).toBe(ErrorCode.NONE)
+  using other = await Peer.connect(broker.port)
+  const requests = 200
+  for (let i = 0; i < requests; i++) other.ask(ProduceApi, 13, produceRequest(topic, batchOf([`${i}`])))
+  await deleteTopic(peer, topic)
+  for (let i = 0; i < requests; i++) await other.frame()
+  expect((await produce(other, topic, batchOf(["z"]), { version: 13 })).errorCode).toBe(ErrorCode.UNKNOWN_TOPIC_ID)
+  const again = await createTopic(peer, topic.name)
+  expect(again.topicId).not.toBe(topic.topicId)
+  expect((await produce(other, again, batchOf(["new"]), { version: 13 })).baseOffset).toBe(0)
+})
