@@ -5,6 +5,7 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process"
 import { mkdirSync, openSync, readFileSync } from "node:fs"
 import * as net from "node:net"
 import { join } from "node:path"
+import { setTimeout as pause } from "node:timers/promises"
 import { createTopic, LATEST, listOffset } from "@chronik-effect/server/client/kafka/Admin.ts"
 import { makeKafkaClient, retrying } from "@chronik-effect/server/client/kafka/KafkaClient.ts"
 import * as Effect from "effect/Effect"
@@ -56,6 +57,8 @@ export async function firstAnswer(port: number, alive: () => boolean): Promise<v
       socket.once("error", () => done(false))
     })
     if (answered) return
+    // A pause, because a busy asker takes a core from the one who starts.
+    await pause(1)
   }
   throw new Error(`Nothing answers on port ${port}.`)
 }
@@ -148,6 +151,7 @@ async function listens(port: number, child: ChildProcess, folder: string): Promi
       socket.once("error", () => settle(false))
     })
     if (open) return
+    await pause(1)
   }
   child.kill("SIGKILL")
   throw new Error(`The floor does not start: ${readFileSync(join(folder, "log"), "utf8").slice(-500)}`)

@@ -33,10 +33,10 @@ export interface StorageStack {
   readonly proposer: BatchProposer.BatchProposer["Service"]
   /** As the log gave it back, before this start registered. */
   readonly recoveredImage: MetadataImage
-  /** What `begin` proposes. */
+  /** To be proposed once all partitions are open, as `Standalone` does. */
   readonly registration: Command
-  /** What `Standalone` does once all partitions are open: register, sweep, let the settler begin. */
-  readonly begin: Effect.Effect<void, unknown>
+  /** What `Standalone` does when it has registered: sweeps, and lets the settler begin. */
+  readonly begin: () => void
   readonly close: Effect.Effect<void>
 }
 
@@ -114,11 +114,10 @@ export const startStack = (disk: Disk["Service"]): Effect.Effect<StorageStack, u
       proposer: Context.get(get, BatchProposer.BatchProposer),
       recoveredImage: metadata.image(),
       registration,
-      begin: Effect.gen(function* () {
-        yield* metadata.propose(registration)
+      begin: () => {
         stores.sweep((topicId) => metadata.image().topicById(topicId) !== undefined)
         settler.begin()
-      }),
+      },
       close: Scope.close(scope, Exit.void)
     }
   })

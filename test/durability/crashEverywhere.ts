@@ -10,6 +10,7 @@
  */
 import { parseArgs } from "node:util"
 import { Prng } from "@chronik-effect/core/base/Prng.ts"
+import { StorageError } from "@chronik-effect/server/storage/SegmentsContext.ts"
 import { Cause, Deferred, Effect, Exit, Logger } from "effect"
 import { Broken, Promises } from "./Promises.ts"
 import { live } from "./Script.ts"
@@ -35,6 +36,8 @@ export interface Coverage {
 }
 
 interface LifeOptions {
+  /** For the report of a failure: first to fourth. */
+  readonly number: number
   readonly disk: SimulatedDisk
   readonly promises: Promises
   readonly random: Prng
@@ -60,9 +63,8 @@ const oneLife = Effect.fnUntraced(function* (options: LifeOptions) {
     const work = Effect.gen(function* () {
       yield* promises.verify(stack)
       if (!isAlive()) return
-      yield* promises.propose({ ...stack, metadata: stack.metadata }, stack.registration, isAlive)
-      stack.stores.sweep((topicId) => stack.metadata.image().topicById(topicId) !== undefined)
-      stack.settler.begin()
+      yield* promises.propose(stack, stack.registration, isAlive)
+      stack.begin()
       yield* live({ stack, promises, random, isAlive }, options.steps)
       if (options.coverage !== undefined && isAlive()) {
         yield* stack.settler.idle
@@ -82,19 +84,28 @@ const oneLife = Effect.fnUntraced(function* (options: LifeOptions) {
     })
   )
   const brokenPromise = Exit.isFailure(exit) && Cause.squash(exit.cause) instanceof Broken
-  if (Exit.isFailure(exit) && (left === undefined || brokenPromise)) return yield* exit
+  if (Exit.isFailure(exit) && (left === undefined || brokenPromise)) {
+    return yield* Effect.die(new Broken(`life ${options.number}: ${sentenceOf(exit.cause)}`))
+  }
   promises.hold()
   return left
 })
 
-const quiet = Effect.provide(Logger.layer([]))
+const sentenceOf = (cause: Cause.Cause<unknown>): string => {
+  const failure = Cause.squash(cause)
+  return failure instanceof Broken || failure instanceof StorageError ? failure.message : Cause.pretty(cause)
+}
+
+const quiet = process.env.CRASH_LOG === undefined ? Effect.provide(Logger.layer([])) : <A, E>(run: Effect.Effect<A, E>) => run
 
 /** Four lives on one disk. */
-const crashedAt = (seed: number, boundary: number, loss: Loss) =>
-  Effect.gen(function* () {
+const crashedAt = (seed: number, boundary: number, loss: Loss) => {
+  let second = ""
+  return Effect.gen(function* () {
     const promises = new Promises()
     const random = new Prng(seed * 7919 + boundary * 31 + LOSSES.indexOf(loss))
     let disk = yield* oneLife({
+      number: 1,
       disk: new SimulatedDisk(seed),
       promises,
       random: new Prng(seed),
@@ -102,20 +113,26 @@ const crashedAt = (seed: number, boundary: number, loss: Loss) =>
       crashAt: { boundary, loss, seed: random.uint32() }
     })
     if (disk === undefined) return
-    const second = random.chance(0.4) ? random.between(1, 20) : random.between(1, 200)
-    const crashAt = { boundary: second, loss: random.pick(LOSSES), seed: random.uint32() }
-    const again = yield* oneLife({ disk, promises, random, steps: STEPS_LATER, crashAt })
+    const boundary2 = random.chance(0.4) ? random.between(1, 20) : random.between(1, 200)
+    const crashAt = { boundary: boundary2, loss: random.pick(LOSSES), seed: random.uint32() }
+    second = `, then ${crashAt.loss} at ${crashAt.boundary}`
+    const again = yield* oneLife({ number: 2, disk, promises, random, steps: STEPS_LATER, crashAt })
     disk = again ?? disk.crash("lost", random.uint32())
-    yield* oneLife({ disk, promises, random, steps: STEPS_LATER })
+    yield* oneLife({ number: 3, disk, promises, random, steps: STEPS_LATER })
     // A clean stop leaves nothing to lose.
     disk = disk.crash("lost", random.uint32())
-    yield* oneLife({ disk, promises, random, steps: 5 })
-  }).pipe(quiet)
+    yield* oneLife({ number: 4, disk, promises, random, steps: 5 })
+  }).pipe(
+    Effect.mapError((error) => new Broken(String(error))),
+    Effect.catchDefect((defect) => Effect.fail(new Broken(`${second}: ${defect instanceof Error ? defect.message : defect}`))),
+    quiet
+  )
+}
 
 export const measure = async (seed: number): Promise<{ readonly boundaries: number; readonly coverage: Coverage }> => {
   const disk = new SimulatedDisk(seed)
   const coverage = { settledSegments: 0, carriedBatches: 0, snapshots: 0 }
-  const life = { disk, promises: new Promises(), random: new Prng(seed), steps: STEPS, coverage }
+  const life = { number: 1, disk, promises: new Promises(), random: new Prng(seed), steps: STEPS, coverage }
   await Effect.runPromise(oneLife(life).pipe(quiet))
   return { boundaries: disk.operations, coverage }
 }
@@ -144,9 +161,7 @@ export const sweep = async (options: {
   for (const [boundary, loss] of runs) {
     const exit = await Effect.runPromiseExit(crashedAt(options.seed, boundary, loss))
     if (Exit.isFailure(exit)) {
-      const failure = Cause.squash(exit.cause)
-      const what = failure instanceof Broken ? failure.message : Cause.pretty(exit.cause)
-      failures.push(`seed ${options.seed}, boundary ${boundary}, ${loss}: ${what}`)
+      failures.push(`seed ${options.seed}, ${loss} at ${boundary}${sentenceOf(exit.cause)}`)
     }
     options.onProgress?.(++done, runs.length)
     if (failures.length >= (options.failuresMax ?? 10)) break

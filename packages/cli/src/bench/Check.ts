@@ -20,6 +20,7 @@ const SETTLE_PAUSE_MS = 50
 export const readBack = (
   ground: Ground,
   ledger: Ledger,
+  unanswered: boolean,
   progress: (records: number) => void
 ): Effect.Effect<void, ClientError> =>
   Effect.gen(function* () {
@@ -30,8 +31,12 @@ export const readBack = (
     })
     let endOffsets = yield* ends
     const arrived = () => endOffsets.reduce((sum, end, p) => sum + end - startOffsets[p]!, 0)
-    // Without answers (acks=0) the last records may still be on their way.
-    for (let waited = 0; arrived() < ledger.confirmedTotal && waited < SETTLE_MS; waited += SETTLE_PAUSE_MS) {
+    // What was answered must be there now; without answers (acks=0) the last records may still be on their way.
+    for (
+      let waited = 0;
+      unanswered && arrived() < ledger.confirmedTotal && waited < SETTLE_MS;
+      waited += SETTLE_PAUSE_MS
+    ) {
       yield* Effect.sleep(SETTLE_PAUSE_MS)
       endOffsets = yield* ends
     }

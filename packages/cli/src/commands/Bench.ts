@@ -96,7 +96,7 @@ const measure = (
     if (mode === "metadata") return { mode, window, findings: undefined, problems, unread: undefined }
     let read = 0
     let toldAt = performance.now()
-    const reading = readBack(ground, ledger, (records) => {
+    const reading = readBack(ground, ledger, plan.acks === 0, (records) => {
       read += records
       if (performance.now() - toldAt < PROGRESS_MS) return
       toldAt = performance.now()

@@ -26,7 +26,7 @@ import { BatchProposer } from "../replication/BatchProposer.ts"
 import type { Partition } from "../replication/Partition.ts"
 import { Partitions } from "../replication/Partitions.ts"
 import type { HotHandler } from "./Handler.ts"
-import { type AcceptedBatch, acceptBatch, type RefusedBatch } from "./IncomingBatch.ts"
+import { acceptBatch, type RefusedBatch } from "./IncomingBatch.ts"
 
 type TopicAnswer = Partially<ProduceResponse["responses"][number]>
 type PartitionAnswer = { -readonly [K in keyof NonNullable<TopicAnswer["partitionResponses"]>[number]]: NonNullable<
@@ -59,10 +59,7 @@ class PendingProduce implements AppendWaiter {
   readonly #services: Services
   readonly #request: Request
   readonly #acks: number
-  readonly #topics: Array<TopicAnswer> = []
-  /** One a partition, in the order of the request; an append's `slot` is its place here. */
-  readonly #answers: Array<PartitionAnswer> = []
-  readonly #partitions: Array<Partition | undefined> = []
+  #topics: ReadonlyArray<TopicAnswer & { readonly partitionResponses: ReadonlyArray<PartitionAnswer> }> = []
   #outstanding = 1
   #answered = false
   #deadline: Deadline | undefined
@@ -78,15 +75,15 @@ class PendingProduce implements AppendWaiter {
 
   start(body: ProduceRequest): void {
     const nowMillis = this.#services.nowMillis()
-    for (const topic of body.topicData) {
-      const answers: Array<PartitionAnswer> = []
-      this.#topics.push({ name: topic.name, topicId: topic.topicId, partitionResponses: answers })
-      for (const data of topic.partitionData) {
+    this.#topics = body.topicData.map((topic) => ({
+      name: topic.name,
+      topicId: topic.topicId,
+      partitionResponses: topic.partitionData.map((data) => {
         const answer = unanswered(data.index)
-        answers.push(answer)
         this.#partition(topic.name, topic.topicId, data.index, data.records, answer, nowMillis)
-      }
-    }
+        return answer
+      })
+    }))
     if (this.#acks === 0) return this.#finishUnanswered()
     if (--this.#outstanding === 0) return this.#answer()
     this.#deadline = this.#services.deadlines.add(Math.max(0, body.timeoutMs), () => this.#timedOut())
@@ -97,13 +94,11 @@ class PendingProduce implements AppendWaiter {
   }
 
   appended(append: Append, errorCode: ErrorCode): void {
-    const slot = append.slot
-    const answer = this.#answers[slot]!
+    const answer = append.tag as PartitionAnswer
     if (errorCode === ErrorCode.NONE) {
       answer.baseOffset = append.baseOffset
-      answer.logStartOffset = this.#partitions[slot]!.logStartOffset
       this.#appendedMicros = append.appendedMicros
-      this.#stream = this.#partitions[slot]!.stream
+      this.#stream = append.stream
     } else this.#refuse(answer, errorCode)
     if (--this.#outstanding === 0 && this.#acks !== 0) this.#answer()
   }
@@ -119,8 +114,6 @@ class PendingProduce implements AppendWaiter {
     const { partitions } = this.#services
     const byId = this.#request.apiVersion >= 13
     const partition = byId ? partitions.findById(topicId, index) : partitions.find(name, index)
-    const slot = this.#answers.push(answer) - 1
-    this.#partitions.push(partition)
     if (partition === undefined) {
       const unknown = byId && !partitions.knowsId(topicId)
       return this.#refuse(answer, unknown ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
@@ -129,24 +122,26 @@ class PendingProduce implements AppendWaiter {
       return this.#refuse(answer, ErrorCode.INVALID_TOPIC_EXCEPTION)
     }
     const accepted = acceptBatch(records, partition.settings, this.#request.apiVersion, nowMillis)
-    if ("errorCode" in accepted) return this.#refuseBatch(answer, accepted)
-    this.#append(partition, slot, accepted, answer)
+    if (!(accepted instanceof Uint8Array)) return this.#refuseBatch(answer, accepted)
+    if (partition.settings.timestampType === "LogAppendTime") answer.logAppendTimeMs = nowMillis
+    this.#append(partition, accepted, answer)
   }
 
-  #append(partition: Partition, slot: number, batch: AcceptedBatch, answer: PartitionAnswer): void {
+  #append(partition: Partition, batch: Uint8Array, answer: PartitionAnswer): void {
     if (partition.inSyncReplicas < partition.settings.minInsyncReplicas && this.#acks === -1) {
       return this.#refuse(answer, ErrorCode.NOT_ENOUGH_REPLICAS)
     }
-    answer.logAppendTimeMs = batch.logAppendTimeMs
+    answer.logStartOffset = partition.logStartOffset
     this.#outstanding++
     this.#request.retain()
-    partition.append(new Append(this, slot, batch.bytes, 0, batch.bytes.length, this.#acks))
+    partition.append(new Append(this, answer, batch, 0, batch.length, this.#acks))
   }
 
   #refuse(answer: PartitionAnswer, errorCode: ErrorCode): void {
     answer.errorCode = errorCode
     answer.baseOffset = -1
     answer.logAppendTimeMs = -1
+    answer.logStartOffset = -1
     this.#failed = errorCode
     if (this.#acks === 0 && this.#answered) this.#closeUnanswered()
   }
@@ -158,9 +153,10 @@ class PendingProduce implements AppendWaiter {
   }
 
   #timedOut(): void {
-    for (let slot = 0; slot < this.#answers.length; slot++) {
-      const answer = this.#answers[slot]!
-      if (answer.baseOffset === PENDING) this.#refuse(answer, ErrorCode.REQUEST_TIMED_OUT)
+    for (const { partitionResponses } of this.#topics) {
+      for (const answer of partitionResponses) {
+        if (answer.baseOffset === PENDING) this.#refuse(answer, ErrorCode.REQUEST_TIMED_OUT)
+      }
     }
     this.#answer()
   }

@@ -37,7 +37,7 @@ const make = Effect.fnUntraced(function* <E, R>(handlers: Effect.Effect<Handlers
     handle: (request) => {
       const { apiKey, apiVersion } = request
       const quick = hotByKey[apiKey]
-      if (quick?.api.serves(apiVersion) === true) return attempt(request, () => quick.handleHot(request))
+      if (quick?.api.serves(apiVersion) === true) return attempt(request, quick.handleHot)
       const handler = byKey[apiKey]
       if (handler === undefined) return request.close(unserved(request, `the API key ${apiKey}`))
       if (handler === apiVersions || handler.api.serves(apiVersion)) {
@@ -55,9 +55,9 @@ const unserved = (request: Request, what: string): string =>
   `${what} of client ${request.clientId ?? "(unnamed)"} is not served here; ApiVersions says what is`
 
 /** A body that does not parse is the client's mistake, anything else is ours; both end this connection only. */
-const attempt = (request: Request, work: () => void): void => {
+const attempt = (request: Request, work: (request: Request) => void): void => {
   try {
-    work()
+    work(request)
   } catch (cause) {
     if (!(cause instanceof ProtocolError)) throw cause
     request.close(`the request of API key ${request.apiKey} version ${request.apiVersion} does not parse: ${cause.message}`)

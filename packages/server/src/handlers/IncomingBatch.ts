@@ -32,13 +32,6 @@ import {
 } from "@chronik-effect/core/record/Validation.ts"
 import { compress, decompress } from "../io/Compression.ts"
 
-export interface AcceptedBatch {
-  /** Exactly the batch. A view of the request's memory, or memory of its own. */
-  readonly bytes: Uint8Array
-  /** -1 unless the broker stamped the batch. */
-  readonly logAppendTimeMs: number
-}
-
 export interface RefusedBatch {
   readonly errorCode: ErrorCode
   readonly message: string
@@ -63,12 +56,13 @@ const CODEC_OF: Record<Exclude<CompressionType, "producer">, Codec> = {
   zstd: Codec.ZSTD
 }
 
+/** The batch as it is to be stored (a view of `records`, or memory of its own), or why it is not. */
 export const acceptBatch = (
   records: Uint8Array | null,
   settings: TopicSettings,
   apiVersion: number,
   nowMillis: number
-): AcceptedBatch | RefusedBatch => {
+): Uint8Array | RefusedBatch => {
   if (records === null) {
     return { errorCode: ErrorCode.INVALID_RECORD, message: "The request names a partition without records.", recordErrors: [] }
   }
@@ -88,9 +82,8 @@ export const acceptBatch = (
     }
     bytes = recompressed
   }
-  if (settings.timestampType === "CreateTime") return { bytes, logAppendTimeMs: -1 }
-  setLogAppendTime(bytes, 0, nowMillis)
-  return { bytes, logAppendTimeMs: nowMillis }
+  if (settings.timestampType === "LogAppendTime") setLogAppendTime(bytes, 0, nowMillis)
+  return bytes
 }
 
 /** The refused batch once more, with the reasons written down: the usual path has no object for them. */
@@ -101,23 +94,41 @@ const explained = (
   nowMillis: number
 ): RefusedBatch => {
   const rejection = makeRejection()
-  const rules = rulesOf(settings, apiVersion, nowMillis)
-  const errorCode = validateProduceBatch(records, 0, records.length, rules, rejection)
+  const errorCode = validateProduceBatch(
+    records,
+    0,
+    records.length,
+    rulesOf(settings, apiVersion, nowMillis),
+    rejection
+  )
   return { errorCode, message: rejection.message, recordErrors: rejection.recordErrors }
 }
 
-const rulesOf = (settings: TopicSettings, apiVersion: number, now: number): BatchRules => ({
-  apiVersion,
-  now,
-  maxMessageBytes: settings.maxMessageBytes,
-  segmentBytes: settings.segmentBytes,
-  timestampType: settings.timestampType,
-  timestampBeforeMaxMs: settings.timestampBeforeMaxMs,
-  timestampAfterMaxMs: settings.timestampAfterMaxMs,
-  compacted: settings.compacts,
+/** One object for all calls: it does not outlive the validation that it is made for, and nothing suspends in between. */
+const rules: { -readonly [K in keyof BatchRules]: BatchRules[K] } = {
+  apiVersion: 0,
+  now: 0,
+  maxMessageBytes: 0,
+  segmentBytes: 0,
+  timestampType: "CreateTime",
+  timestampBeforeMaxMs: 0,
+  timestampAfterMaxMs: 0,
+  compacted: false,
   decompress,
   decompressedBytesMax: DECOMPRESSED_BYTES_MAX
-})
+}
+
+const rulesOf = (settings: TopicSettings, apiVersion: number, now: number): BatchRules => {
+  rules.apiVersion = apiVersion
+  rules.now = now
+  rules.maxMessageBytes = settings.maxMessageBytes
+  rules.segmentBytes = settings.segmentBytes
+  rules.timestampType = settings.timestampType
+  rules.timestampBeforeMaxMs = settings.timestampBeforeMaxMs
+  rules.timestampAfterMaxMs = settings.timestampAfterMaxMs
+  rules.compacted = settings.compacts
+  return rules
+}
 
 const recompress = (bytes: Uint8Array, codec: Codec): Uint8Array | CompressionFault => {
   const records = decompress(codecId(bytes, 0) as Codec, bytes.subarray(RECORDS_AT), DECOMPRESSED_BYTES_MAX)

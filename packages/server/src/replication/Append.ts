@@ -22,8 +22,8 @@ export interface AppendWaiter {
 export class Append {
   readonly _tag = "Append"
   readonly waiter: AppendWaiter
-  /** Which of the waiter's appends this is. */
-  readonly slot: number
+  /** Which of the waiter's appends this is: the waiter's own object. */
+  readonly tag: unknown
   readonly bytes: Uint8Array
   readonly start: number
   readonly end: number
@@ -34,10 +34,12 @@ export class Append {
   /** Offset at which the append is complete. Exclusive. */
   endOffset = -1
   appendedMicros = 0
+  /** Where it was appended. */
+  stream = 0
 
-  constructor(waiter: AppendWaiter, slot: number, bytes: Uint8Array, start: number, end: number, acks: number) {
+  constructor(waiter: AppendWaiter, tag: unknown, bytes: Uint8Array, start: number, end: number, acks: number) {
     this.waiter = waiter
-    this.slot = slot
+    this.tag = tag
     this.bytes = bytes
     this.start = start
     this.end = end

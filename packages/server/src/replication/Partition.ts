@@ -151,7 +151,7 @@ export class Partition {
   readonly appendBatch = (batch: Uint8Array): Effect.Effect<number, AppendFailed> =>
     Effect.suspend(() => {
       const waiter = new DeferredAppend()
-      this.append(new Append(waiter, 0, batch, 0, batch.length, -1))
+      this.append(new Append(waiter, undefined, batch, 0, batch.length, -1))
       return waiter.await
     })
 
@@ -298,6 +298,7 @@ export class Partition {
     message.baseOffset = baseOffset
     message.endOffset = endOffset
     message.appendedMicros = nowMicros
+    message.stream = this.stream
     if (message.acks !== 0) this.#waiters.push(message)
     message.waiter.copied(message)
     return true

@@ -257,8 +257,11 @@ class FileScan {
     }
     this.position += pos
     this.done = this.full || read.nextOffset >= this.#endOffset
-    if (!this.done && pos === 0 && length < asked) {
-      throw this.#file.damaged(`it ends at ${this.position + length}, before the end of the log at ${this.#file.size}`)
+    // Either the file is shorter than the log says, or its batches end before the offsets that it should hold.
+    if (!this.done && (this.position >= this.#file.size || (pos === 0 && length < asked))) {
+      throw this.#file.damaged(
+        `its batches end at ${this.position + (pos === 0 ? length : 0)}, before offset ${this.#endOffset}`
+      )
     }
     if (start < 0) return false
     this.#verify(bytes, start, pos, this.position - pos)

@@ -280,7 +280,7 @@ const writePortion = Effect.fnUntraced(function* (parts: Parts, written: Written
   yield* attempt(() => confirm(parts, written))
   // The copies that were carried forward outlive this segment in the WAL. Recovery must not take them for the end of the
   // log when what followed them is in files only: the checkpoint says up to where files are right.
-  if (portion.hasCarried) void startAddress
+  if (portion.hasCarried) parts.context.controlWritten(startAddress)
   return true
 })
 

@@ -106,6 +106,8 @@ describe("recovery of partition logs", () => {
         yield* world.settler.idle
         expect(world.settler.stats.carriedBatches).toBeGreaterThanOrEqual(3)
         expect([store.segments.endOffset, store.index.size]).toEqual([12, 0])
+        while (world.wal.segments().length > 1) yield* Effect.yieldNow
+        for (let i = 0; i < 50; i++) yield* Effect.yieldNow
         const next = disk.crash(4)
         yield* world.close
         world = yield* start(next.service)

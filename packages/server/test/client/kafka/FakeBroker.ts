@@ -32,7 +32,7 @@ export async function startFakeBroker(
     const { header, api, value } = decodeRequest(frame, 4, frame.length)
     const { apiKey, apiVersion, correlationId } = header
     const reply = (response: object) => {
-      for (const part of encodeResponseFrame(api, apiVersion, correlationId, response)) socket.write(part)
+      socket.write(Buffer.concat(encodeResponseFrame(api, apiVersion, correlationId, response)))
     }
     const entry = { apiKey, apiVersion, value, socket, reply }
     if (apiKey === ApiVersionsApi.key) {
@@ -47,7 +47,7 @@ export async function startFakeBroker(
     asked.push(entry)
     handle(entry)
   }
-  const server = net.createServer((socket) => {
+  const server = net.createServer({ noDelay: true }, (socket) => {
     connections++
     sockets.add(socket)
     let bytes = Buffer.alloc(0)
