@@ -26,6 +26,10 @@ const ensure = (holds: boolean, sentence: () => string): void => {
   if (!holds) throw new Broken(sentence())
 }
 
+/** Idempotent producers of the script. */
+export const PRODUCERS = [7, 8] as const
+const IN_FLIGHT_MAX = 5
+
 interface Batch {
   readonly base: number
   readonly end: number
@@ -52,6 +56,11 @@ export class PromisedLog {
   /** The furthest that the log start was moved, and how far it was moved when the WAL was last flushed. */
   start = 0
   durableStart = 0
+  /**
+   * Per producer the oldest batch that its client may still retry. A client has five batches in flight at most: having sent a
+   * sixth, which a crash took, it has heard of the first.
+   */
+  readonly retriedFrom = new Map<number, number>()
 
   constructor(topic: string, topicId: string, partition: number) {
     this.topic = topic
@@ -255,6 +264,11 @@ export class Promises {
     const bytes = yield* readAll(partition, start, end)
     const same = Buffer.compare(bytes, log.between(start, end)) === 0
     ensure(same, () => `${at()}; the bytes are not those that were sent, promised ${wanted()}`)
+    for (const producerId of PRODUCERS) {
+      const inFlight = log.batches.filter((batch) => batch.producerId === producerId).slice(-IN_FLIGHT_MAX)
+      const oldest = Math.max(log.retriedFrom.get(producerId) ?? 0, inFlight[0]?.base ?? 0)
+      log.retriedFrom.set(producerId, oldest)
+    }
     log.batches = log.batches.filter((batch) => batch.end <= end)
     log.acknowledged = end
     log.start = log.durableStart = start
@@ -265,11 +279,12 @@ export class Promises {
   #verifyProducers(stack: StorageStack, partition: Partition, log: PromisedLog): void {
     const { producers } = partition.store
     const now = stack.stores.context.nowMillis()
-    for (const producerId of new Set(log.batches.map((batch) => batch.producerId))) {
+    for (const producerId of PRODUCERS) {
       const mine = log.batches.filter((batch) => batch.producerId === producerId)
       // What retention removed, a start need not know.
-      if (producerId < 0 || mine.at(-1)!.base < log.start) continue
-      for (const batch of mine.slice(-5).filter((one) => one.base >= log.start)) {
+      if (mine.length === 0 || mine.at(-1)!.base < log.start) continue
+      const from = Math.max(log.start, log.retriedFrom.get(producerId) ?? 0)
+      for (const batch of mine.slice(-IN_FLIGHT_MAX).filter((one) => one.base >= from)) {
         const { errorCode, duplicate } = producers.check(batch.sent, 0, now)
         ensure(
           errorCode === ErrorCode.NONE && duplicate?.baseOffset === batch.base,

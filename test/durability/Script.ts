@@ -8,11 +8,11 @@ import { ErrorCode } from "@chronik-effect/core/model/ErrorCode.ts"
 import type { Command } from "@chronik-effect/core/metadata/Command.ts"
 import type { TopicImage } from "@chronik-effect/core/metadata/MetadataImage.ts"
 import { Effect } from "effect"
-import { Broken, handOver, makeBatch, type Promises, readAll } from "./Promises.ts"
+import { Broken, handOver, makeBatch, PRODUCERS, type Promises, readAll } from "./Promises.ts"
 import { NODE_ID, type StorageStack } from "./StorageStack.ts"
 
 const NAMES = ["orders", "payments", "clicks", "audit"] as const
-const PRODUCERS = [-1, -1, 7, 8] as const
+const SENDERS = [-1, -1, ...PRODUCERS] as const
 /** Small enough that files roll and go. */
 const CONFIGS: ReadonlyArray<readonly [string, string]> = [
   ["segment.bytes", "20000"],
@@ -65,7 +65,7 @@ const burst = (life: Life) =>
     const outcomes = Array.from({ length: random.between(1, 6) }, () => {
       const partition = hosted(life)
       const log = promises.log(partition.topic, partition.topicId, partition.partition)
-      const producerId = random.pick(PRODUCERS)
+      const producerId = random.pick(SENDERS)
       const bytes = random.chance(0.06) ? random.between(4000, 7000) : random.between(40, 1400)
       const batch = makeBatch(random.between(1, 3), bytes, producerId, log.nextSequence(producerId))
       return promises.append(partition, log, batch, life.isAlive)
@@ -86,7 +86,7 @@ const retry = (life: Life) =>
   Effect.gen(function* () {
     const partition = hosted(life)
     const log = life.promises.log(partition.topic, partition.topicId, partition.partition)
-    const last = log.lastOf(life.random.pick([7, 8]))
+    const last = log.lastOf(life.random.pick(PRODUCERS))
     if (last === undefined || last.base < log.start) return
     const { errorCode, baseOffset } = yield* handOver(partition, last.sent)
     if (!life.isAlive() || partition.closedWith !== ErrorCode.NONE) return

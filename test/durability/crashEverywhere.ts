@@ -163,7 +163,8 @@ export const sweep = async (options: {
     if (Exit.isFailure(exit)) {
       failures.push(`seed ${options.seed}, ${loss} at ${boundary}${sentenceOf(exit.cause)}`)
     }
-    options.onProgress?.(++done, runs.length)
+    done++
+    options.onProgress?.(done, runs.length)
     if (failures.length >= (options.failuresMax ?? 10)) break
   }
   return { boundaries, runs: done, elapsedMs: Math.round(performance.now() - startedAt), failures }

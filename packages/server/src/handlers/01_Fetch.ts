@@ -8,8 +8,10 @@
  *
  * **Bytes** answers are views of the commit ring or of pooled read buffers, pinned by leases that the connection releases
  * when the kernel has taken them. Runs of small batches are copied into one piece instead: a system call that gathers a
- * thousand slices costs more than the copy.
- * **Bounds** an answer holds at most `ANSWER_BYTES_MAX`, whatever the client allows, but always one whole batch.
+ * thousand slices costs more than the copy. So is an answer that would keep much larger buffers from their pool while others
+ * wait for one: a reader that takes nothing costs the bytes that it asked for, not the buffers that they were read into.
+ * **Bounds** an answer holds at most `ANSWER_BYTES_MAX`, whatever the client allows, but always one whole batch. At most
+ * `COLD_READS_MAX` reads are with the thread pool.
  * @see KIP-74 (sizes), KIP-227 (sessions), KIP-320 (epochs), KIP-516 (topic ids)
  */
 import { Prng } from "@chronik-effect/core/base/Prng.ts"
@@ -20,7 +22,7 @@ import { codecOf } from "@chronik-effect/core/protocol/Message.ts"
 import { FetchApi, FetchRequest, type FetchResponse } from "@chronik-effect/core/protocol/messages/01_Fetch.ts"
 import { Reader } from "@chronik-effect/core/protocol/Reader.ts"
 import { RecordSlices } from "@chronik-effect/core/protocol/RecordSlices.ts"
-import { Cause, Effect, type Scope } from "effect"
+import { Cause, Effect, type Scope, Semaphore } from "effect"
 import { type Deadline, Deadlines } from "../actor/Deadlines.ts"
 import { NodeConfig } from "../config/NodeConfig.ts"
 import { Turn, type Turnable } from "../io/Turn.ts"
@@ -28,6 +30,7 @@ import type { Connection, Lease, Request } from "../network/RequestHandler.ts"
 import type { ParkedReader, Partition } from "../replication/Partition.ts"
 import { Partitions } from "../replication/Partitions.ts"
 import type { Read } from "../storage/PartitionStore.ts"
+import { BUFFER_BYTES, BUFFERS_KEPT } from "../storage/SegmentFileBuffers.ts"
 import { type FetchContext, FetchSessions, type FetchTarget } from "./FetchSessions.ts"
 import type { HotHandler } from "./Handler.ts"
 import { leaderEpochError } from "./LeaderEpochCheck.ts"
@@ -40,6 +43,8 @@ const ANSWER_BYTES_MAX = 16 * 1024 * 1024
 const READ_COMMITTED = 1
 /** Below this mean size the slices of an answer are copied into one piece. */
 const GATHERED_SLICE_BYTES_MAX = 8 * 1024
+/** As many as there are pooled buffers: a cold read more would wait for the disk with a buffer of its own. */
+const COLD_READS_MAX = BUFFERS_KEPT
 const SESSION_EVICTION_MS = 120_000
 
 interface Services {
@@ -47,6 +52,7 @@ interface Services {
   readonly deadlines: Deadlines["Service"]
   readonly parked: ParkedFetches
   readonly turn: Turn
+  readonly coldReads: Semaphore.Semaphore
   readonly runFork: (effect: Effect.Effect<void>) => void
 }
 
@@ -187,11 +193,16 @@ class PendingFetch implements ParkedReader, Turnable {
     this.#answered = true
     this.#unpark()
     if (looks.every((look) => look.read?.cold === undefined)) return this.#respond(looks)
-    this.#services.runFork(this.#respondCold(looks))
+    const { coldReads, runFork } = this.#services
+    runFork(coldReads.withPermits(1)(Effect.suspend(() => this.#respondCold(looks))))
   }
 
   /** Some of the bytes are not in the page cache, as far as we know: read them in the thread pool. */
   #respondCold(looks: ReadonlyArray<Look>): Effect.Effect<void> {
+    if (!this.#request.connection.isOpen) {
+      release(looks)
+      return Effect.sync(() => this.#request.respondNothing())
+    }
     const warmed = Effect.forEach(looks, (look) => {
       const cold = look.read?.cold
       if (look.partition === undefined || look.read === undefined || cold === undefined) return Effect.succeed(look)
@@ -214,18 +225,18 @@ class PendingFetch implements ParkedReader, Turnable {
     const topics = new Map<string, { topic: string; topicId: string; partitions: Array<PartitionAnswer> }>()
     for (const look of looks) {
       const { target, read } = look
-      if (read !== undefined) {
-        leases.push(...read.leases)
-        if (read.bytes > 0) this.#context.served(target)
+      if (read !== undefined && read.bytes > 0) this.#context.served(target)
+      if (this.#context.incremental && !isNews(look)) {
+        release([look])
+        continue
       }
-      if (this.#context.incremental && !isNews(look)) continue
       remember(look)
       let topic = topics.get(target.topic + target.topicId)
       if (topic === undefined) {
         topic = { topic: target.topic, topicId: target.topicId, partitions: [] }
         topics.set(target.topic + target.topicId, topic)
       }
-      topic.partitions.push(answerOf(look, gathered(read), this.#committedOnly))
+      topic.partitions.push(answerOf(look, recordsOf(look, leases), this.#committedOnly))
     }
     request.respond(
       encodeResponseFrame(FetchApi, request.apiVersion, request.correlationId, {
@@ -287,18 +298,28 @@ const remember = ({ target, errorCode, partition }: Look): void => {
   target.toldLogStartOffset = partition?.logStartOffset ?? -1
 }
 
-const gathered = (read: Read | undefined): Uint8Array | RecordSlices => {
-  if (read === undefined || read.slices.length === 0) return EMPTY
-  if (read.slices.length === 1) return read.slices[0]!
-  if (read.bytes / read.slices.length > GATHERED_SLICE_BYTES_MAX) return new RecordSlices(read.slices)
+/** The records as they go into the answer. Leases that these need are added to `leases`, all others end here. */
+const recordsOf = ({ partition, read }: Look, leases: Array<Lease>): Uint8Array | RecordSlices => {
+  if (read === undefined || partition === undefined) return EMPTY
+  const { slices } = read
+  const scattered = slices.length !== 1 && read.bytes / Math.max(1, slices.length) <= GATHERED_SLICE_BYTES_MAX
+  if (!scattered && !pinsTooMuch(read, partition)) {
+    leases.push(...read.leases)
+    return slices.length === 1 ? slices[0]! : new RecordSlices(slices)
+  }
   const whole = Buffer.allocUnsafe(read.bytes)
   let at = 0
-  for (const slice of read.slices) {
+  for (const slice of slices) {
     whole.set(slice, at)
     at += slice.length
   }
+  for (const lease of read.leases) lease.release()
   return whole
 }
+
+/** Whether the answer would fill less than half of the buffers that it keeps, and half of the pool is out already. */
+const pinsTooMuch = (read: Read, partition: Partition): boolean =>
+  partition.store.context.buffers.leased > BUFFERS_KEPT / 2 && read.bytes < (read.leases.length * BUFFER_BYTES) / 2
 
 const EMPTY = new Uint8Array(0)
 
@@ -331,6 +352,7 @@ export const make = Effect.gen(function* () {
     deadlines: yield* Deadlines,
     parked: new ParkedFetches(),
     turn: new Turn(),
+    coldReads: yield* Semaphore.make(COLD_READS_MAX),
     runFork: (effect) => void Effect.runForkWith(context)(Effect.forkScoped(effect))
   }
   const handler: HotHandler = {

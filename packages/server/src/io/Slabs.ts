@@ -13,7 +13,7 @@
  * **Ownership** a slab is born with one reference, its taker's. The last `release` makes the memory somebody else's.
  */
 import { assert } from "@chronik-effect/core/base/Assert.ts"
-import { crcMemory } from "@chronik-effect/core/base/Crc32c.ts"
+import { crcMemory, isCrcMemory } from "@chronik-effect/core/base/Crc32c.ts"
 
 /** A claim on memory that somebody else owns. `release` is called exactly once for each lease. */
 export interface Lease {
@@ -37,26 +37,23 @@ const FREE_BYTES_MAX = 32 * 1024 * KIB
 
 const freeRegions: ReadonlyArray<Array<Uint8Array>> = SIZE_CLASSES.map(() => [])
 let crcBytes = 0
-let crcBuffer: ArrayBufferLike | undefined
 let freeOrdinaryBytes = 0
 
 function takeRegion(sizeClass: number): Uint8Array {
   const region = freeRegions[sizeClass]!.pop()
   if (region !== undefined) {
-    if (region.buffer !== crcBuffer) freeOrdinaryBytes -= region.length
+    if (!isCrcMemory(region)) freeOrdinaryBytes -= region.length
     return region
   }
   const bytes = SIZE_CLASSES[sizeClass]!
   // Small pieces are stashes of frames' first bytes: no batch is ever checked in them.
   if (bytes < 16 * KIB || crcBytes + bytes > CRC_BYTES_MAX) return new Uint8Array(bytes)
   crcBytes += bytes
-  const fresh = crcMemory(bytes)
-  crcBuffer ??= fresh.buffer
-  return fresh
+  return crcMemory(bytes)
 }
 
 function giveRegion(sizeClass: number, region: Uint8Array): void {
-  if (region.buffer !== crcBuffer) {
+  if (!isCrcMemory(region)) {
     if (freeOrdinaryBytes + region.length > FREE_BYTES_MAX) return
     freeOrdinaryBytes += region.length
   }

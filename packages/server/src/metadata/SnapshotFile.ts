@@ -34,6 +34,11 @@ export interface SnapshotFiles {
 export const make = (disk: Disk["Service"], directory: string): SnapshotFiles => ({
   newest: () => {
     const damaged: Array<{ readonly path: string; readonly endOffset: number }> = []
+    // What a killed process had renamed and not synced stands in the page cache only, and would count as a snapshot from now on.
+    if (disk.exists(directory)) {
+      disk.syncDirectory(disk.join(directory, ".."))
+      disk.syncDirectory(directory)
+    }
     for (const name of snapshotNames(disk.list(directory)).reverse()) {
       const path = disk.join(directory, name)
       const snapshot = decode(disk, readWhole(disk, path))
@@ -45,7 +50,11 @@ export const make = (disk: Disk["Service"], directory: string): SnapshotFiles =>
   save: Effect.fn("MetadataSnapshot.save")(function* (endOffset: number, payload: Uint8Array) {
     const name = `${String(endOffset).padStart(20, "0")}${SUFFIX}`
     const temporary = disk.join(directory, `${name}.tmp`)
-    yield* attempt(() => disk.makeDirectory(directory))
+    if (!disk.exists(directory)) {
+      yield* attempt(() => disk.makeDirectory(directory))
+      // Once its WAL segments are recycled a snapshot is all that is left of the metadata: its folder needs a durable name.
+      yield* callback((done) => disk.syncDirectoryLater(disk.join(directory, ".."), done))
+    }
     yield* Effect.acquireUseRelease(
       attempt(() => disk.open(temporary, "create")),
       (file) => writeSynced(file, encode(disk, endOffset, payload)),

@@ -50,13 +50,31 @@ export class BatchProposer extends Context.Service<
   }
 >()("chronik/BatchProposer") {}
 
-/** A notification whose arrays are our own: the committer reuses its ones after the call. */
-interface Proposal {
-  readonly streams: ArrayLike<number>
-  readonly endOffsets: ArrayLike<number>
+/**
+ * One notification on its way through the mailbox. Its arrays are the committer's, which uses them again after the call of
+ * `committed`; within that call the fiber has usually taken it. What it has not taken by then is copied.
+ */
+class Proposal {
+  streams: ArrayLike<number>
+  endOffsets: ArrayLike<number>
   readonly count: number
   readonly writtenMicros: number
   readonly durableMicros: number
+  taken = false
+
+  constructor(notification: BatchNotification) {
+    this.streams = notification.streams
+    this.endOffsets = notification.endOffsets
+    this.count = notification.count
+    this.writtenMicros = notification.writtenAtMicros
+    this.durableMicros = notification.durableAtMicros
+  }
+
+  keep(): void {
+    if (this.taken) return
+    this.streams = Array.prototype.slice.call(this.streams, 0, this.count)
+    this.endOffsets = Array.prototype.slice.call(this.endOffsets, 0, this.count)
+  }
 }
 
 const make = Effect.gen(function* () {
@@ -79,6 +97,7 @@ const make = Effect.gen(function* () {
 
   const propose = (proposal: Proposal): ReadonlyArray<unknown> => {
     const defects: Array<unknown> = []
+    proposal.taken = true
     times.writtenMicros = proposal.writtenMicros
     times.durableMicros = proposal.durableMicros
     times.committedMicros = monotonicMicros()
@@ -107,9 +126,11 @@ const make = Effect.gen(function* () {
 
   const events = WalEvents.of({
     committed: (notification: BatchNotification) => {
-      Queue.offerUnsafe(mailbox, copied(notification))
+      const proposal = new Proposal(notification)
+      Queue.offerUnsafe(mailbox, proposal)
       // Not on the next turn of the loop: between the fsync and the answer nothing is gained by waiting.
       Queue.flushUnsafe(mailbox)
+      proposal.keep()
     },
     failed: (error) => {
       for (const owner of owners.values()) owner.failed(error)
@@ -128,14 +149,6 @@ const make = Effect.gen(function* () {
     failure: Deferred.await(failure)
   })
   return Context.make(BatchProposer, proposer).pipe(Context.add(WalEvents, events))
-})
-
-const copied = (n: BatchNotification): Proposal => ({
-  streams: Array.prototype.slice.call(n.streams, 0, n.count),
-  endOffsets: Array.prototype.slice.call(n.endOffsets, 0, n.count),
-  count: n.count,
-  writtenMicros: n.writtenAtMicros,
-  durableMicros: n.durableAtMicros
 })
 
 export const layer: Layer.Layer<BatchProposer | WalEvents> = Layer.effectContext(make)

@@ -19,6 +19,8 @@ import { ErrorCode } from "@chronik-effect/core/model/ErrorCode.ts"
 import {
   lastOffsetDelta,
   maxTimestamp,
+  NO_PRODUCER_ID,
+  producerId,
   setBaseOffset,
   setPartitionLeaderEpoch
 } from "@chronik-effect/core/record/RecordBatch.ts"
@@ -275,10 +277,14 @@ export class Partition {
   #appendNow(message: Append, nowMicros: number): boolean {
     const { bytes, start, end } = message
     if (this.#closed !== ErrorCode.NONE) return refused(message, this.#closed)
-    const producers = this.store.producers
-    const check = producers.check(bytes, start, this.#nowMillis())
-    if (check.errorCode !== ErrorCode.NONE) return refused(message, check.errorCode)
-    if (check.duplicate !== undefined) return this.#answerDuplicate(message, check.duplicate.baseOffset, check.duplicate.endOffset)
+    const numbered = producerId(bytes, start) !== NO_PRODUCER_ID
+    if (numbered) {
+      const check = this.store.producers.check(bytes, start, this.#nowMillis())
+      if (check.errorCode !== ErrorCode.NONE) return refused(message, check.errorCode)
+      if (check.duplicate !== undefined) {
+        return this.#answerDuplicate(message, check.duplicate.baseOffset, check.duplicate.endOffset)
+      }
+    }
     const baseOffset = this.watermarks.logEndOffset
     const endOffset = baseOffset + lastOffsetDelta(bytes, start) + 1
     const wal = this.#wal
@@ -292,7 +298,7 @@ export class Partition {
     setBaseOffset(ring, place, baseOffset)
     setPartitionLeaderEpoch(ring, place, this.leaderEpoch)
     this.store.indexed(baseOffset, endOffset, address, length, maxTimestamp(ring, place))
-    producers.appended(ring, place, baseOffset, this.#nowMillis())
+    if (numbered) this.store.producers.appended(ring, place, baseOffset, this.#nowMillis())
     this.watermarks.appended(baseOffset, endOffset)
     this.appendedBytes += length
     message.baseOffset = baseOffset

@@ -54,7 +54,10 @@ export const writeSnapshot = (store: PartitionStore): DiskFile => {
   const first = readSnapshot(segments, NAMES[0])
   const second = readSnapshot(segments, NAMES[1])
   const name = (first?.endOffset ?? -1) <= (second?.endOffset ?? -1) ? NAMES[0] : NAMES[1]
-  const file = disk.open(disk.join(segments.directory, name), "create")
+  const path = disk.join(segments.directory, name)
+  // A synced file without a durable name is lost whole, and without a snapshot recovery takes the files to hold no producers.
+  if (!disk.exists(path)) segments.namesUnsynced = true
+  const file = disk.open(path, "create")
   try {
     file.write(bytes, 0, bytes.length, 0)
   } catch (error) {

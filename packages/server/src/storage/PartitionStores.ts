@@ -105,7 +105,10 @@ const make = Effect.fnUntraced(function* (options: PartitionStoresOptions) {
     try: () => {
       disk.makeDirectory(directory)
       const logs = collectLogs(wal, readCheckpoint(disk, options.dataDir))
-      return { ...logs, directories: new Set(disk.list(directory)) }
+      const directories = new Set(disk.list(directory))
+      // A killed process may have left their names in the page cache only, and from here on they count as made.
+      if (directories.size > 0) disk.syncDirectory(directory)
+      return { ...logs, directories }
     },
     catch: asStorageError(options.dataDir)
   })

@@ -34,6 +34,8 @@ export class Segments {
   readonly unsynced = new Set<SegmentFile>()
   /** Files were renamed or removed, and the directory was not yet synced. */
   namesUnsynced = false
+  /** The directory was synced since the start: what a killed process had put there may have had no durable name. */
+  namesRecovered = false
   /** Cut in memory, not yet on disk. */
   #cuts: Array<{ readonly file: SegmentFile; readonly removed: boolean }> = []
 

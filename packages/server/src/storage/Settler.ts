@@ -305,7 +305,7 @@ const syncWritten = Effect.fnUntraced(function* (store: PartitionStore, writer: 
   segments.unsynced.clear()
   // State at the log end: at or ahead of everything that leaves the WAL now.
   if (store.producers.size > 0) yield* syncSnapshot(store)
-  if (writer.filesCreated) yield* syncDirectory(disk, segments.directory)
+  if (writer.filesCreated || segments.namesUnsynced || !segments.namesRecovered) yield* syncNames(store)
   if (!segments.directoryExists && writer.filesCreated) yield* syncDirectory(disk, context.directory)
   if (writer.filesCreated) segments.directoryExists = true
 })
@@ -362,9 +362,26 @@ const settleCuts = Effect.fnUntraced(function* (wal: Wal["Service"], store: Part
   const files = [...store.segments.unsynced]
   yield* syncFiles(store.context, files)
   for (const file of files) store.segments.unsynced.delete(file)
-  if (store.segments.namesUnsynced) yield* syncDirectory(store.context.disk, store.segments.directory)
-  store.segments.namesUnsynced = false
+  if (store.segments.namesUnsynced) yield* syncNames(store)
 })
+
+const syncNames = ({ segments, context }: PartitionStore): Effect.Effect<void, DiskError> =>
+  Effect.suspend(() => {
+    // Cleared before: what changes while the sync runs is not in it.
+    segments.namesUnsynced = false
+    return syncDirectory(context.disk, segments.directory).pipe(
+      Effect.tap(() =>
+        Effect.sync(() => {
+          segments.namesRecovered = true
+        })
+      ),
+      Effect.onError(() =>
+        Effect.sync(() => {
+          segments.namesUnsynced = true
+        })
+      )
+    )
+  })
 
 /** Repeats small leftovers at the head of the WAL. What finds no room there goes to files after all. */
 const carryPortions = Effect.fnUntraced(function* (parts: Parts, sequence: number, portions: ReadonlyArray<Portion>) {

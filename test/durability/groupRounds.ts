@@ -1,0 +1,295 @@
+/**
+ * kill -9 among consumer groups, again and again: nobody waits for ever, and what was committed stays committed.
+ *
+ * Members of several groups, by two unmodified clients, come, go and commit while a producer writes to every partition. At
+ * a random moment the broker is killed and started again on its port. Then every partition of every group must be consumed
+ * again within `RECOVERY_MS_MAX`, the committed offsets must be explained by the commits (`CommitHistory`), and whoever
+ * leaves must be gone within `LEAVING_MS_MAX`. In some rounds all members leave at once right after the restart.
+ *
+ *   node test/durability/groupRounds.ts [--rounds 100] [--seed N]
+ */
+import { parseArgs } from "node:util"
+import { Prng } from "@chronik-effect/core/base/Prng.ts"
+import { type Admin, Kafka, logLevel, type Producer } from "kafkajs"
+import { BrokerProcess, freePort, temporaryDirectory } from "../support/BrokerProcess.ts"
+import { CommitHistory, type FoundOffset } from "./CommitHistory.ts"
+import { type GroupMember, kafkaJsMember, type MemberEvents, platformaticMember } from "./GroupMembers.ts"
+
+/** Each group is of one client: they offer no protocol in common. */
+const CLIENTS = { alpha: kafkaJsMember, beta: platformaticMember, gamma: kafkaJsMember } as const
+const GROUPS = ["alpha", "beta", "gamma"] as const
+type GroupId = (typeof GROUPS)[number]
+const TOPIC = "grouped"
+const PARTITIONS = 6
+const MEMBERS_MIN = 8
+const MEMBERS_MAX = 20
+const LOAD_MS_MIN = 50
+const LOAD_MS_MAX = 900
+const RECOVERY_MS_MAX = 15_000
+const LEAVING_MS_MAX = 10_000
+const EXODUS_EVERY = 4
+const PRODUCE_EVERY_MS = 10
+const LOG_TAIL = 60
+
+export interface GroupRoundsReport {
+  readonly rounds: number
+  readonly members: number
+  readonly commitsAcknowledged: number
+  readonly restartMsMax: number
+  readonly recoveryMsMedian: number
+  readonly recoveryMsP90: number
+  readonly recoveryMsMax: number
+  readonly leavingMsMedian: number
+  readonly leavingMsMax: number
+}
+
+class Rounds implements MemberEvents {
+  readonly recoveries: Array<number> = []
+  readonly leavings: Array<number> = []
+  readonly restarts: Array<number> = []
+  readonly history = new CommitHistory()
+  readonly #broker: BrokerProcess
+  readonly #random: Prng
+  readonly #admin: Admin
+  readonly #producer: Producer
+  #members: Array<GroupMember> = []
+  readonly #leaving = new Set<GroupMember>()
+  #failure: Error | undefined
+  #produced: ReturnType<typeof setTimeout> | undefined
+  #epoch = 0
+  /** Group and partition that were consumed since the last kill. */
+  #consumed = new Set<string>()
+  #onConsumed = (): void => {}
+  made = 0
+
+  constructor(broker: BrokerProcess, seed: number) {
+    this.#broker = broker
+    this.#random = new Prng(seed)
+    const retry = { initialRetryTime: 20, maxRetryTime: 100, retries: 100 }
+    const kafka = new Kafka({ clientId: "rounds", brokers: [broker.bootstrap], retry, logLevel: logLevel.NOTHING })
+    this.#admin = kafka.admin()
+    this.#producer = kafka.producer({ retry })
+  }
+
+  async begin(): Promise<void> {
+    await this.#admin.connect()
+    await this.#admin.createTopics({ topics: [{ topic: TOPIC, numPartitions: PARTITIONS }] })
+    await this.#producer.connect()
+    this.#produce()
+  }
+
+  readonly consumed: MemberEvents["consumed"] = (groupId, partition, value) => {
+    if (Number(value) < this.#epoch) return
+    this.#consumed.add(`${groupId}/${partition}`)
+    this.#onConsumed()
+  }
+
+  readonly committing: MemberEvents["committing"] = (groupId, partition, offset, commit) =>
+    this.history.commit(groupId, partition, offset, commit)
+
+  async round(number: number): Promise<void> {
+    this.#fill()
+    await this.#load()
+    this.#epoch++
+    this.#consumed = new Set()
+    await this.#broker.end("SIGKILL")
+    this.history.brokerEnded()
+    await this.#broker.start()
+    this.restarts.push(this.#broker.readyMs)
+    const ready = performance.now()
+    if (number % EXODUS_EVERY === 0) for (const member of [...this.#members]) this.#leave(member)
+    else await this.#recovered(ready)
+    await this.history.check(() => this.#committedOffsets())
+    if (number % EXODUS_EVERY === 0) await this.#left()
+    if (this.#failure !== undefined) throw this.#failure
+  }
+
+  async end(): Promise<void> {
+    for (const member of [...this.#members]) this.#leave(member)
+    await this.#left()
+    if (this.#failure !== undefined) throw this.#failure
+  }
+
+  async dispose(): Promise<void> {
+    clearTimeout(this.#produced)
+    await Promise.allSettled([this.#producer.disconnect(), this.#admin.disconnect()])
+  }
+
+  /** Between two and seven members of each group. */
+  #fill(): void {
+    const wanted = this.#between(MEMBERS_MIN, MEMBERS_MAX)
+    for (const groupId of GROUPS) {
+      while (this.#members.filter((member) => member.groupId === groupId).length < 2) this.#join(groupId)
+    }
+    while (this.#members.length < wanted) this.#join(GROUPS[this.#random.uint32() % GROUPS.length]!)
+    while (this.#members.length > wanted) this.#leaveAny()
+  }
+
+  async #load(): Promise<void> {
+    const loadMs = this.#between(LOAD_MS_MIN, LOAD_MS_MAX)
+    const changes = this.#random.uint32() % 5
+    const until = performance.now() + loadMs
+    for (let i = 0; i < changes; i++) {
+      await pause(loadMs / (changes + 1))
+      if (this.#random.uint32() % 2 === 0) this.#leaveAny()
+      else this.#join(GROUPS[this.#random.uint32() % GROUPS.length]!)
+    }
+    await pause(Math.max(0, until - performance.now()))
+  }
+
+  #join(groupId: GroupId): void {
+    const { bootstrap } = this.#broker
+    const name = `${groupId}-${this.made++}`
+    this.#members.push(CLIENTS[groupId]({ name, bootstrap, groupId, topic: TOPIC, events: this }))
+  }
+
+  /** Never the last two of a group: somebody must consume. */
+  #leaveAny(): void {
+    const spare = this.#members.filter(({ groupId }) => this.#members.filter((m) => m.groupId === groupId).length > 2)
+    if (spare.length > 0) this.#leave(spare[this.#random.uint32() % spare.length]!)
+  }
+
+  #leave(member: GroupMember): void {
+    this.#members = this.#members.filter((other) => other !== member)
+    this.#leaving.add(member)
+    const began = performance.now()
+    member.stop().then(
+      () => {
+        this.#leaving.delete(member)
+        this.leavings.push(performance.now() - began)
+      },
+      (failure: unknown) => {
+        this.#failure ??= new Error(`${member.name} could not leave: ${String(failure)}`)
+      }
+    )
+  }
+
+  async #left(): Promise<void> {
+    const deadline = performance.now() + LEAVING_MS_MAX
+    while (this.#leaving.size > 0 && this.#failure === undefined) {
+      if (performance.now() > deadline) {
+        throw await this.#stuck(`members that leave are not gone after ${LEAVING_MS_MAX} ms`, [...this.#leaving])
+      }
+      await pause(10)
+    }
+  }
+
+  async #recovered(since: number): Promise<void> {
+    const all = GROUPS.length * PARTITIONS
+    const consuming = new Promise<void>((resolve) => {
+      this.#onConsumed = () => this.#consumed.size === all && resolve()
+      this.#onConsumed()
+    })
+    let timer: ReturnType<typeof setTimeout> | undefined
+    const late = new Promise<"late">((resolve) => {
+      timer = setTimeout(() => resolve("late"), RECOVERY_MS_MAX)
+    })
+    const outcome = await Promise.race([consuming, late])
+    clearTimeout(timer)
+    if (outcome === "late") {
+      const missing = GROUPS.filter((group) => range(PARTITIONS).some((p) => !this.#consumed.has(`${group}/${p}`)))
+      const concerned = [...this.#members, ...this.#leaving].filter(({ groupId }) => missing.includes(groupId as never))
+      throw await this.#stuck(`the groups ${missing} do not consume ${RECOVERY_MS_MAX} ms after the restart`, concerned)
+    }
+    this.recoveries.push(performance.now() - since)
+  }
+
+  async #committedOffsets(): Promise<ReadonlyArray<FoundOffset>> {
+    const found: Array<FoundOffset> = []
+    for (const group of GROUPS) {
+      for (const { partitions } of await this.#admin.fetchOffsets({ groupId: group, topics: [TOPIC] })) {
+        for (const { partition, offset } of partitions) found.push({ group, partition, offset: Number(offset) })
+      }
+    }
+    return found
+  }
+
+  #produce(): void {
+    const value = String(this.#epoch)
+    const messages = range(PARTITIONS).map((partition) => ({ partition, value }))
+    const next = () => {
+      this.#produced = setTimeout(() => this.#produce(), PRODUCE_EVERY_MS)
+    }
+    // A batch that is lost with the broker is nobody's: others follow.
+    this.#producer.send({ topic: TOPIC, messages }).then(next, next)
+  }
+
+  /** What is needed to tell whose fault it is. */
+  async #stuck(what: string, members: ReadonlyArray<GroupMember>): Promise<Error> {
+    const lines = [what]
+    const described = await this.#admin.describeGroups([...GROUPS]).catch((failure: unknown) => ({ groups: [], failure }))
+    for (const { groupId, state, members: present } of described.groups) {
+      lines.push(`${groupId} is ${state}: ${present.map(({ memberId }) => memberId).join(", ")}`)
+    }
+    for (const { name, log } of members) lines.push(`==== ${name}`, ...log.slice(-LOG_TAIL))
+    lines.push("==== broker", this.#broker.output.slice(-4_000))
+    return new Error(lines.join("\n"))
+  }
+
+  #between(min: number, max: number): number {
+    return min + (this.#random.uint32() % (max - min + 1))
+  }
+}
+
+export const groupRounds = async (rounds: number, seed: number): Promise<GroupRoundsReport> => {
+  const broker = new BrokerProcess(await freePort(), temporaryDirectory(), [
+    "--log-level",
+    "warn",
+    "--set",
+    "group.min.session.timeout.ms=1000",
+    "--set",
+    "group.initial.rebalance.delay.ms=100"
+  ])
+  const run = new Rounds(broker, seed)
+  try {
+    await broker.start()
+    await run.begin()
+    for (let round = 1; round <= rounds; round++) {
+      await run.round(round)
+      if (rounds >= 10) process.stdout.write(`round ${round}: ${summary(run)}\n`)
+    }
+    await run.end()
+    return {
+      rounds,
+      members: run.made,
+      commitsAcknowledged: run.history.acknowledged,
+      restartMsMax: quantile(run.restarts, 1),
+      recoveryMsMedian: quantile(run.recoveries, 0.5),
+      recoveryMsP90: quantile(run.recoveries, 0.9),
+      recoveryMsMax: quantile(run.recoveries, 1),
+      leavingMsMedian: quantile(run.leavings, 0.5),
+      leavingMsMax: quantile(run.leavings, 1)
+    }
+  } finally {
+    const disposed = run.dispose()
+    await broker.dispose()
+    await disposed
+  }
+}
+
+const summary = (run: Rounds): string => {
+  const shown = (values: ReadonlyArray<number>) => (values.length === 0 ? "-" : values.at(-1)!.toFixed(0))
+  return `consuming after ${shown(run.recoveries)} ms, slowest of ${run.leavings.length} leavings ${quantile(run.leavings, 1).toFixed(0)} ms, ${run.history.acknowledged} commits`
+}
+
+const quantile = (values: ReadonlyArray<number>, part: number): number => {
+  const sorted = [...values].sort((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN
+}
+
+const range = (count: number): ReadonlyArray<number> => Array.from({ length: count }, (_, i) => i)
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
+if (import.meta.main) {
+  const { values } = parseArgs({
+    options: {
+      rounds: { type: "string", default: "100" },
+      seed: { type: "string", default: String(Date.now() % 1_000_000) }
+    }
+  })
+  process.stdout.write(`seed ${values.seed}\n`)
+  const report = await groupRounds(Number(values.rounds), Number(values.seed))
+  process.stdout.write(`${JSON.stringify(report)}\n`)
+  process.exit(0)
+}
