@@ -21,7 +21,13 @@ const numbered = (n: number) => Array.from({ length: n }, (_, i) => ({ key: `k${
 
 /** Starts a consumer and resolves once it has a first assignment. */
 const join = async (groupId: string, topic: string, seen: (value: string) => void): Promise<Consumer> => {
-  const consumer = kafka.consumer({ groupId, sessionTimeout: 6000, heartbeatInterval: 200, rebalanceTimeout: 5000, maxWaitTimeInMs: 200 })
+  const consumer = kafka.consumer({
+    groupId,
+    sessionTimeout: 6000,
+    heartbeatInterval: 200,
+    rebalanceTimeout: 5000,
+    maxWaitTimeInMs: 200
+  })
   await consumer.connect()
   await consumer.subscribe({ topics: [topic], fromBeginning: true })
   const joined = new Promise((resolve) => consumer.on(consumer.events.GROUP_JOIN, resolve))
@@ -103,7 +109,10 @@ describe("kafkajs", () => {
       )
     const first = await join(`g-${topic}`, topic, note)
     const send = (from: number, n: number) =>
-      producer.send({ topic, messages: Array.from({ length: n }, (_, i) => ({ key: String(i), value: `m${from + i}` })) })
+      producer.send({
+        topic,
+        messages: Array.from({ length: n }, (_, i) => ({ key: String(i), value: `m${from + i}` }))
+      })
     await send(0, 100)
     await all(100)
     const second = await join(`g-${topic}`, topic, note)

@@ -49,7 +49,10 @@ describe.skipIf(missing)("kcat", () => {
   it.each(["none", "gzip", "snappy", "lz4", "zstd"])("round-trips records with %s", async (codec) => {
     const topic = randomUUID()
     const sent = lines(300)
-    await kcat(["-P", "-t", topic, "-z", codec, "-X", "acks=all", "-X", "enable.idempotence=true"], `${sent.join("\n")}\n`)
+    await kcat(
+      ["-P", "-t", topic, "-z", codec, "-X", "acks=all", "-X", "enable.idempotence=true"],
+      `${sent.join("\n")}\n`
+    )
     const read = (await kcat(["-C", "-t", topic, "-e", "-q", "-X", "check.crcs=true"])).trim().split("\n")
     expect(read.sort()).toEqual([...sent].sort())
   })
@@ -66,7 +69,10 @@ describe.skipIf(missing)("kcat", () => {
     const topic = randomUUID()
     const group = `g-${topic}`
     const read = async (n: number) =>
-      (await kcat(["-G", group, topic, "-c", String(n), "-q", "-X", "auto.offset.reset=earliest"])).trim().split("\n").sort()
+      (await kcat(["-G", group, topic, "-c", String(n), "-q", "-X", "auto.offset.reset=earliest"]))
+        .trim()
+        .split("\n")
+        .sort()
     await kcat(["-P", "-t", topic, "-p", "0"], "a\nb\n")
     expect(await read(2)).toEqual(["a", "b"])
     await kcat(["-P", "-t", topic, "-p", "0"], "c\nd\n")

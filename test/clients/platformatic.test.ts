@@ -17,7 +17,13 @@ const base = () => ({ clientId: "platformatic-test", bootstrapBrokers: [broker.b
 
 const consumed = async (topic: string, count: number): Promise<ReadonlyArray<string>> => {
   const consumer = new Consumer({ ...base(), groupId: `g-${topic}`, deserializers: stringDeserializers })
-  const stream = await consumer.consume({ topics: [topic], mode: "earliest", maxWaitTime: 200, sessionTimeout: 6000, heartbeatInterval: 500 })
+  const stream = await consumer.consume({
+    topics: [topic],
+    mode: "earliest",
+    maxWaitTime: 200,
+    sessionTimeout: 6000,
+    heartbeatInterval: 500
+  })
   const values: Array<string> = []
   for await (const message of stream) {
     values.push(message.value)
@@ -43,7 +49,12 @@ describe("@platformatic/kafka", () => {
 
   it.each(["none", "gzip", "snappy", "lz4", "zstd"] as const)("round-trips records with %s", async (compression) => {
     const topic = randomUUID()
-    const producer = new Producer({ ...base(), idempotent: true, serializers: stringSerializers, autocreateTopics: true })
+    const producer = new Producer({
+      ...base(),
+      idempotent: true,
+      serializers: stringSerializers,
+      autocreateTopics: true
+    })
     const sent = Array.from({ length: 60 }, (_, i) => `value ${i} ${"x".repeat(i * 10)}`)
     for (let i = 0; i < sent.length; i += 20) {
       await producer.send({

@@ -123,6 +123,8 @@ export const platformaticMember = ({ name, bootstrap, groupId, topic, events }: 
     })
     const events_ = ["consumer:group:join", "consumer:group:leave", "consumer:group:rejoin", "consumer:group:rebalance"] as const
     for (const event of events_) consumer.on(event, (...args: ReadonlyArray<unknown>) => log.note(`${event} ${brief(args)}`))
+    // What goes wrong while it closes is told by an event only.
+    consumer.on("error", (failure: Error) => log.note(`error ${failure.message}`))
     consumer.on("consumer:heartbeat:error", (...args: ReadonlyArray<unknown>) => log.note(`heartbeat error ${brief(args)}`))
     try {
       const stream = await consumer.consume({
@@ -134,11 +136,17 @@ export const platformaticMember = ({ name, bootstrap, groupId, topic, events }: 
       })
       end = () => stream.close()
       if (stopped) await stream.close()
-      for await (const message of stream) {
-        const { partition } = message
-        events.consumed(groupId, partition, message.value)
-        await events.committing(groupId, partition, Number(message.offset) + 1, async () => message.commit())
-      }
+      const closed = new Promise<void>((resolve) => stream.once("close", resolve))
+      const consuming = (async () => {
+        for await (const message of stream) {
+          const { partition } = message
+          events.consumed(groupId, partition, message.value)
+          await events.committing(groupId, partition, Number(message.offset) + 1, async () => message.commit())
+        }
+      })()
+      consuming.catch((failure: unknown) => log.note(`consuming failed: ${brief([failure])}`))
+      // A stream that dies while a commit of it is under way leaves that commit without an outcome.
+      await Promise.race([consuming, closed])
     } catch (failure) {
       log.note(`failed: ${failure instanceof Error ? `${failure.message} ${String(failure.cause ?? "")}` : String(failure)}`)
     } finally {

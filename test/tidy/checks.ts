@@ -20,7 +20,8 @@ import {
   NODE_FOLDERS,
   type Place,
   PURE_EFFECT_MODULES,
-  SERVER_ROOT
+  SERVER_ROOT,
+  SLEEPERS
 } from "./floors.ts"
 import type { Import, Source } from "./Source.ts"
 
@@ -233,4 +234,16 @@ export function staleExceptions(sources: ReadonlyArray<Source>): Problems {
   for (const key of FLOOR_EXCEPTIONS.keys())
     if (!crossings.has(key)) problems.push(`FLOOR_EXCEPTIONS: ${key} is not there.`)
   return problems
+}
+
+const SLEEP: ReadonlySet<string> = new Set(["Effect.sleep", "setTimeout", "setInterval", "socket.setTimeout"])
+
+/** A sleep in the server is a poll until it is shown not to be: each file that has one is named with its reason. */
+export function sleepProblems(sources: ReadonlyArray<Source>): Problems {
+  const server = sources.filter((source) => within(source.path, SERVER_ROOT) || within(source.path, CORE_ROOT))
+  const sleeping = server.filter((source) => source.mentions.some(({ name }) => SLEEP.has(name)))
+  const unnamed = sleeping.filter((source) => !SLEEPERS.has(source.path))
+  return unnamed.map(
+    (source) => `${source.path} lets time pass; wait for an event, or name it with its reason in floors.ts.`
+  )
 }

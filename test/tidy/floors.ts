@@ -128,3 +128,17 @@ export const LONG_FUNCTIONS: ReadonlyMap<string, string> = new Map([])
 
 /** Files that may be longer, each with its reason. */
 export const LONG_FILES: ReadonlyMap<string, string> = new Map([])
+
+/**
+ * Where time may pass on purpose. Everything else waits for an event: a Deferred, a Queue, an entry of the deadline heap.
+ */
+export const SLEEPERS: ReadonlyMap<string, string> = new Map([
+  ["packages/server/src/actor/Deadlines.ts", "the one timer of all requests"],
+  ["packages/server/src/actor/Supervisor.ts", "the pause before a restart"],
+  ["packages/server/src/network/KafkaListener.ts", "the period of the idle sweep"],
+  ["packages/server/src/storage/Retention.ts", "the period of retention"],
+  ["packages/server/src/client/kafka/KafkaClient.ts", "the pause between two attempts"],
+  ["packages/server/src/client/kafka/Connection.ts", "the deadline of an answer"],
+  ["packages/server/src/io/NetClient.ts", "the deadline of a connect"],
+  ["packages/server/src/io/DirectoryLock.ts", "the deadline of an answer and the pause before another attempt"]
+])

@@ -22,6 +22,7 @@ describe("the repository", () => {
   it("loads the broker on demand", () => expect(Checks.cliProblems(product)).toEqual([]))
   it("has no file that is too long", () => expect(Checks.sizeProblems(everything)).toEqual([]))
   it("has no function that is too long", () => expect(Checks.functionProblems(everything)).toEqual([]))
+  it("waits for events, not for time (R2)", () => expect(Checks.sleepProblems(product)).toEqual([]))
   it("names files by what is inside", () => expect(Checks.nameProblems(paths)).toEqual([]))
   it("names handlers as their messages", () => expect(Checks.handlerProblems(handlers, messages)).toEqual([]))
   it("has no exception that nothing needs", () => expect(Checks.staleExceptions(everything)).toEqual([]))
@@ -137,5 +138,13 @@ describe("the other checks, on a planted fault", () => {
     const known = ["m/00_Produce.ts", "m/01_Fetch.ts"]
     expect(Checks.handlerProblems(["h/01_Fetch.ts", "h/Handler.ts"], known)).toEqual([])
     expect(Checks.handlerProblems(["h/01_Fetched.ts", "h/77_X.ts"], known)).toHaveLength(2)
+  })
+})
+
+describe("waiting, on a planted fault", () => {
+  it("sees a sleeping loop in the server and lets the command line pass", () => {
+    const poll = "while (!done()) yield* Effect.sleep(10)"
+    expect(Checks.sleepProblems(planted("packages/server/src/storage/X.ts", poll))).toHaveLength(1)
+    expect(Checks.sleepProblems(planted("packages/cli/src/X.ts", poll))).toEqual([])
   })
 })

@@ -14,7 +14,6 @@ import { GroupCoordinator } from "./coordinator/GroupCoordinator.ts"
 import { layerHandlers } from "./handlers/Handlers.ts"
 import { decompress } from "./io/Compression.ts"
 import { installNativeCrc32c } from "./io/Crc.ts"
-import { Disk } from "./io/Disk.ts"
 import * as DiskMemory from "./io/DiskMemory.ts"
 import * as DiskNode from "./io/DiskNode.ts"
 import { routableAddress } from "./io/Host.ts"
@@ -157,9 +156,9 @@ const layerNode = (config: NodeConfigShape) => {
   const Storage = WalLayer.layer({ directory: `${directory}/wal`, durability: config.durability }).pipe(
     Layer.provideMerge(NodeIdentity.layer({ directory, nodeId: config.nodeId, lock: !ephemeral }))
   )
-  const Metadata = Layer.unwrap(
-    Effect.map(NodeIdentity, ({ clusterId }) => MetadataStore.layer({ clusterId }))
-  ).pipe(Layer.provideMerge(MetadataLog.layerSingle({ directory: `${directory}/metadata` })))
+  const Metadata = Layer.unwrap(Effect.map(NodeIdentity, ({ clusterId }) => MetadataStore.layer({ clusterId }))).pipe(
+    Layer.provideMerge(MetadataLog.layerSingle({ directory: `${directory}/metadata` }))
+  )
   const Logs = Layer.mergeAll(
     Settler.layer,
     Retention.layer({ checkIntervalMs: broker.integer("log.retention.check.interval.ms") })
@@ -198,7 +197,9 @@ export const startStandalone = async (values: NodeConfigValues): Promise<Running
   const logging = layerLogging(values)
   const close = (exit: Exit.Exit<unknown, unknown>) =>
     Effect.runPromise(Scope.close(scope, exit).pipe(Effect.provide(logging)))
-  const built = await Effect.runPromiseExit(Layer.build(layer(values)).pipe(Scope.provide(scope), Effect.provide(logging)))
+  const built = await Effect.runPromiseExit(
+    Layer.build(layer(values)).pipe(Scope.provide(scope), Effect.provide(logging))
+  )
   if (Exit.isFailure(built)) {
     await close(built)
     throw Cause.squash(built.cause)
@@ -215,4 +216,3 @@ export const startStandalone = async (values: NodeConfigValues): Promise<Running
     close: () => (closing ??= close(Exit.void))
   }
 }
-

@@ -84,6 +84,16 @@ describe("memory", () => {
     expect(crc32c(ascii("123456789"), 0, 9)).toBe(0xe306_9283)
   })
 
+  it("regions of every bank are checked where they lie", () => {
+    const bytes = new Prng(2).bytes(1_000)
+    const expected = reference(bytes)
+    const regions = Array.from({ length: 20 }, () => crcMemory(1024 * 1024))
+    expect(new Set(regions.map((one) => one.buffer)).size).toBeGreaterThan(1)
+    for (const one of regions) one.set(bytes, 77)
+    for (const one of regions) expect(crc32c(one, 77, 1_077)).toBe(expected)
+    expect(crc32c(bytes, 0, 1_000)).toBe(expected)
+  })
+
   it("beyond 64 MiB a region is ordinary memory and still checks", () => {
     const beyond = crcMemory(65 * 1024 * 1024)
     expect(beyond.buffer).not.toBe(region.buffer)

@@ -29,9 +29,11 @@ import type { HotHandler } from "./Handler.ts"
 import { acceptBatch, type RefusedBatch } from "./IncomingBatch.ts"
 
 type TopicAnswer = Partially<ProduceResponse["responses"][number]>
-type PartitionAnswer = { -readonly [K in keyof NonNullable<TopicAnswer["partitionResponses"]>[number]]: NonNullable<
+type PartitionAnswer = {
+  -readonly [K in keyof NonNullable<TopicAnswer["partitionResponses"]>[number]]: NonNullable<
     TopicAnswer["partitionResponses"]
-  >[number][K] }
+  >[number][K]
+}
 
 interface Services {
   readonly partitions: Partitions["Service"]
@@ -149,7 +151,10 @@ class PendingProduce implements AppendWaiter {
   #refuseBatch(answer: PartitionAnswer, refused: RefusedBatch): void {
     this.#refuse(answer, refused.errorCode)
     answer.errorMessage = refused.message
-    answer.recordErrors = refused.recordErrors.map((e) => ({ batchIndex: e.batchIndex, batchIndexErrorMessage: e.message }))
+    answer.recordErrors = refused.recordErrors.map((e) => ({
+      batchIndex: e.batchIndex,
+      batchIndexErrorMessage: e.message
+    }))
   }
 
   #timedOut(): void {

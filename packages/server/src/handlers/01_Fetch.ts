@@ -142,7 +142,13 @@ class PendingFetch implements ParkedReader, Turnable {
     const partition = byId
       ? partitions.findById(target.topicId, target.partition)
       : partitions.find(target.topic, target.partition)
-    const failed = (errorCode: ErrorCode): Look => ({ target, errorCode, partition, read: undefined, diverging: undefined })
+    const failed = (errorCode: ErrorCode): Look => ({
+      target,
+      errorCode,
+      partition,
+      read: undefined,
+      diverging: undefined
+    })
     if (partition === undefined) {
       return failed(
         byId && !partitions.knowsId(target.topicId) ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
@@ -160,7 +166,8 @@ class PendingFetch implements ParkedReader, Turnable {
     const diverging = divergence(target, partition)
     if (diverging !== undefined) return { target, errorCode: ErrorCode.NONE, partition, read: undefined, diverging }
     const end = this.#committedOnly ? partition.lastStableOffset : partition.highWatermark
-    if (fetchOffset >= end || (left <= 0 && !first)) return { target, errorCode: ErrorCode.NONE, partition, read: undefined, diverging }
+    if (fetchOffset >= end || (left <= 0 && !first))
+      return { target, errorCode: ErrorCode.NONE, partition, read: undefined, diverging }
     try {
       const read = partition.read(fetchOffset, end, Math.min(target.maxBytes, Math.max(left, 0)), first)
       return { target, errorCode: ErrorCode.NONE, partition, read, diverging }
@@ -210,7 +217,9 @@ class PendingFetch implements ParkedReader, Turnable {
         Effect.map((read): Look => ({ ...look, read })),
         Effect.catchCause((cause) =>
           Effect.as(
-            Effect.logError(`A cold fetch from ${look.partition?.topic}-${look.partition?.partition} failed: ${Cause.pretty(cause)}`),
+            Effect.logError(
+              `A cold fetch from ${look.partition?.topic}-${look.partition?.partition} failed: ${Cause.pretty(cause)}`
+            ),
             { ...look, read: undefined, errorCode: ErrorCode.KAFKA_STORAGE_ERROR } as Look
           )
         )
@@ -279,7 +288,8 @@ const divergence = (target: FetchTarget, partition: Partition): Look["diverging"
     target.lastFetchedEpoch,
     partition.highWatermark
   )
-  if (leaderEpoch === -1 || (leaderEpoch === target.lastFetchedEpoch && endOffset >= target.fetchOffset)) return undefined
+  if (leaderEpoch === -1 || (leaderEpoch === target.lastFetchedEpoch && endOffset >= target.fetchOffset))
+    return undefined
   return { epoch: leaderEpoch, endOffset }
 }
 

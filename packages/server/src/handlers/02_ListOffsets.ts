@@ -135,9 +135,7 @@ const listOne = (
   const search =
     timestamp === MAX_TIMESTAMP ? partition.store.maxTimestamp(end) : partition.store.offsetForTimestamp(timestamp, end)
   return search.pipe(
-    Effect.map((hit) =>
-      hit === undefined ? nothing : found(partition, hit.offset, hit.timestamp, hit.leaderEpoch)
-    ),
+    Effect.map((hit) => (hit === undefined ? nothing : found(partition, hit.offset, hit.timestamp, hit.leaderEpoch))),
     Effect.catchCause((cause) =>
       Effect.as(
         Effect.logError(`A search by time in ${partition.topic}-${partition.partition} failed: ${Cause.pretty(cause)}`),

@@ -33,7 +33,9 @@ export const make = Effect.gen(function* () {
     if (next === end) {
       const result = yield* store.propose({ _tag: "AllocateProducerIds", nodeId, count: BLOCK_IDS })
       if (result._tag !== "ProducerIds") {
-        return yield* Effect.die(new Error(`the metadata log answered an allocation of producer ids with ${result._tag}`))
+        return yield* Effect.die(
+          new Error(`the metadata log answered an allocation of producer ids with ${result._tag}`)
+        )
       }
       next = result.first
       end = result.first + result.count

@@ -24,7 +24,12 @@ export const make = Effect.gen(function* () {
   const partitions = yield* Partitions
 
   const answer = (topic: string, asked: AskedPartition) => {
-    const refused = (errorCode: ErrorCode) => ({ partition: asked.partition, errorCode, leaderEpoch: -1, endOffset: -1 })
+    const refused = (errorCode: ErrorCode) => ({
+      partition: asked.partition,
+      errorCode,
+      leaderEpoch: -1,
+      endOffset: -1
+    })
     const partition = partitions.find(topic, asked.partition)
     if (partition === undefined) return refused(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
     const stale = leaderEpochError(asked.currentLeaderEpoch, partition.leaderEpoch)

@@ -6,19 +6,20 @@
  * work in the socket's callback; all others are forked, so that one that waits (a create, a join) holds up nobody, and the
  * connection puts their answers into order.
  */
-import { codecOf } from "@chronik-effect/core/protocol/Message.ts"
+
 import { encodeResponseFrame } from "@chronik-effect/core/protocol/Frame.ts"
+import { codecOf } from "@chronik-effect/core/protocol/Message.ts"
 import { ProtocolError } from "@chronik-effect/core/protocol/ProtocolError.ts"
 import { Reader } from "@chronik-effect/core/protocol/Reader.ts"
 import { Cause, Effect, Layer, Scope } from "effect"
 import { type Request, RequestHandler } from "../network/RequestHandler.ts"
-import type { Handler, HotHandler, RequestContext } from "./Handler.ts"
+import type { AnyHandler, HotHandler, RequestContext } from "./Handler.ts"
 
 export interface Handlers {
   readonly hot: ReadonlyArray<HotHandler>
-  readonly forked: ReadonlyArray<Handler>
+  readonly forked: ReadonlyArray<AnyHandler>
   /** Answers whatever version was asked for. */
-  readonly apiVersions: Handler
+  readonly apiVersions: AnyHandler
 }
 
 export const layer = <E, R>(handlers: Effect.Effect<Handlers, E, R>) => Layer.effect(RequestHandler, make(handlers))
@@ -30,7 +31,7 @@ const make = Effect.fnUntraced(function* <E, R>(handlers: Effect.Effect<Handlers
   const run = (effect: Effect.Effect<void>) => void runFork(Scope.provide(Effect.forkScoped(effect), scope))
   const hotByKey: Array<HotHandler | undefined> = []
   for (const handler of hot) hotByKey[handler.api.key] = handler
-  const byKey: Array<Handler | undefined> = []
+  const byKey: Array<AnyHandler | undefined> = []
   for (const handler of [...forked, apiVersions]) byKey[handler.api.key] = handler
 
   return RequestHandler.of({
@@ -60,11 +61,13 @@ const attempt = (request: Request, work: (request: Request) => void): void => {
     work(request)
   } catch (cause) {
     if (!(cause instanceof ProtocolError)) throw cause
-    request.close(`the request of API key ${request.apiKey} version ${request.apiVersion} does not parse: ${cause.message}`)
+    request.close(
+      `the request of API key ${request.apiKey} version ${request.apiVersion} does not parse: ${cause.message}`
+    )
   }
 }
 
-const answer = (handler: Handler, request: Request): Effect.Effect<void> => {
+const answer = (handler: AnyHandler, request: Request): Effect.Effect<void> => {
   const version = handler.api.serves(request.apiVersion) ? request.apiVersion : 0
   const context: RequestContext = {
     apiVersion: request.apiVersion,
@@ -77,9 +80,11 @@ const answer = (handler: Handler, request: Request): Effect.Effect<void> => {
   const body: unknown = known
     ? codecOf(handler.api.request, version).decode(new Reader(request.bytes, request.start, request.end))
     : {}
-  return handler.handle(body, context).pipe(
+  return handler.handle(body as never, context).pipe(
     // The encoding is inside: a value that does not fit its field must end this connection, not a fiber in silence.
-    Effect.map((value) => request.respond(encodeResponseFrame(handler.api, version, request.correlationId, value))),
+    Effect.map((value) =>
+      request.respond(encodeResponseFrame(handler.api, version, request.correlationId, value as {}))
+    ),
     Effect.catchCause((cause) => {
       request.close(`the handler of ${handler.api.name} failed; this is a defect of the broker, please report it`)
       return Cause.hasInterruptsOnly(cause)

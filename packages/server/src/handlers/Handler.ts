@@ -20,14 +20,20 @@ export interface RequestContext {
   readonly connectionId: number
 }
 
-export interface Handler<Req = any, Res = any> {
+export interface Handler<Req, Res> {
   readonly api: Api<Req, Res>
   /** Called in the socket's callback. Bytes in `request` are views that die when the call returns: copy what is kept. */
   readonly handle: (request: Req, context: RequestContext) => Effect.Effect<Partially<Res>>
 }
 
+/** A handler of whatever messages: what a list of them holds. Its request is what the codec of its own `api` decodes. */
+export interface AnyHandler {
+  readonly api: Api<unknown, unknown>
+  readonly handle: (request: never, context: RequestContext) => Effect.Effect<unknown>
+}
+
 export interface HotHandler {
-  readonly api: Api<any, any>
+  readonly api: Api<unknown, unknown>
   readonly handleHot: (request: Request) => void
   /** The connection is gone: end what waits for it. */
   readonly closed?: (connection: Connection) => void

@@ -64,7 +64,11 @@ export const acceptBatch = (
   nowMillis: number
 ): Uint8Array | RefusedBatch => {
   if (records === null) {
-    return { errorCode: ErrorCode.INVALID_RECORD, message: "The request names a partition without records.", recordErrors: [] }
+    return {
+      errorCode: ErrorCode.INVALID_RECORD,
+      message: "The request names a partition without records.",
+      recordErrors: []
+    }
   }
   const errorCode = validateProduceBatch(records, 0, records.length, rulesOf(settings, apiVersion, nowMillis))
   if (errorCode !== ErrorCode.NONE) return explained(records, settings, apiVersion, nowMillis)

@@ -80,14 +80,31 @@ export const listen = (options: ListenOptions): Effect.Effect<Listening, ListenE
       const server = net.createServer({ pauseOnConnect: true, noDelay: true, keepAlive: true })
       const listening = gate(server, options)
       server.once("error", (error: NodeJS.ErrnoException) => resume(Effect.fail(listenError(options, error))))
-      server.listen({ host: options.host, port: options.port, backlog: options.backlog ?? BACKLOG }, () => {
+      const backlog = options.backlog ?? BACKLOG
+      const ready = () => {
         server.removeAllListeners("error")
         server.on("error", (error) => listening.failed(error.message))
         resume(Effect.succeed({ server, listening: { ...listening.port, port: boundPort(server) } }))
-      })
+      }
+      const bound = boundHandle(options)
+      if (bound === undefined) server.listen({ host: options.host, port: options.port, backlog }, ready)
+      else server.listen(bound, backlog, ready)
     }),
     ({ server }) => Effect.sync(() => server.close())
   ).pipe(Effect.map(({ listening }) => listening))
+
+const IPV4 = /^\d{1,3}(\.\d{1,3}){3}$/
+
+/**
+ * A bound handle for an address that needs no resolver: loading Node's and what it asks of the address costs 5 ms of a start.
+ * The function is not part of Node's API. Where it is missing, or says no, `listen` does it all, and finds the words for why.
+ */
+function boundHandle({ host, port }: ListenOptions): object | undefined {
+  if (!IPV4.test(host) || !("_createServerHandle" in net) || typeof net._createServerHandle !== "function")
+    return undefined
+  const handle: unknown = net._createServerHandle(host, port, 4, undefined, 0)
+  return typeof handle === "object" && handle !== null ? handle : undefined
+}
 
 function gate(server: net.Server, options: ListenOptions) {
   const early: Array<NetSocket> = []

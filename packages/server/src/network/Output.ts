@@ -101,11 +101,15 @@ export class Output {
     this.socket.whenSent(this.sent)
   }
 
-  /** Drops what has not been given to the socket. What has been, it may still be reading: see `socketClosed`. */
+  /**
+   * Drops what has not been given to the socket. What has been, it may still be reading (see `socketClosed`), but it counts
+   * no more: the end of the socket is a turn away, and until then whoever looks for bytes to shed would look at the next one.
+   */
   drop(): void {
     const leases = this.stagedLeases
-    this.hold(-this.stagedBytes)
+    this.hold(-this.stagedBytes - this.airBytes)
     this.stagedBytes = 0
+    this.airBytes = 0
     this.chunks = []
     this.stagedLeases = []
     this.buffer = NO_BUFFER

@@ -6,6 +6,8 @@
 import { Context, Layer } from "effect"
 import { Recorder } from "./Recorder.ts"
 
-export class Observation extends Context.Service<Observation, { readonly recorder: Recorder }>()("chronik/Observation") {
+export class Observation extends Context.Service<Observation, { readonly recorder: Recorder }>()(
+  "chronik/Observation"
+) {
   static readonly layer = Layer.sync(Observation, () => Observation.of({ recorder: new Recorder() }))
 }

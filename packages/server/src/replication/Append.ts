@@ -9,7 +9,7 @@
  * it once, into the commit ring, and calls `waiter.copied` right after: from then on the memory may be reused.
  */
 import { ErrorCode } from "@chronik-effect/core/model/ErrorCode.ts"
-import { Data, Deferred, Effect, Exit } from "effect"
+import { Data, Deferred, type Effect, Exit } from "effect"
 
 /** Receives what became of an append. Called on the partition's or the batch proposer's fiber: must not throw or block. */
 export interface AppendWaiter {

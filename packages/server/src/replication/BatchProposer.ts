@@ -77,6 +77,16 @@ class Proposal {
   }
 }
 
+/** What went wrong, or undefined: a defect of one owner must not leave the other owners of the batch without their news. */
+const inform = (owner: StreamOwner, endOffset: number): unknown => {
+  try {
+    owner.durable(endOffset)
+    return undefined
+  } catch (defect) {
+    return defect
+  }
+}
+
 const make = Effect.gen(function* () {
   const owners = new Map<number, StreamOwner>()
   const sealedListeners: Array<(sequence: number) => void> = []
@@ -84,16 +94,6 @@ const make = Effect.gen(function* () {
   const failure = Deferred.makeUnsafe<WalFailed>()
   const times: PassTimes = { writtenMicros: 0, durableMicros: 0, committedMicros: 0 }
   const stats: ProposerStats = { proposals: 0, frames: 0 }
-
-  // A defect of one owner must not leave the other owners of the batch without their news.
-  const inform = (owner: StreamOwner, endOffset: number): unknown => {
-    try {
-      owner.durable(endOffset)
-      return undefined
-    } catch (defect) {
-      return defect
-    }
-  }
 
   const propose = (proposal: Proposal): ReadonlyArray<unknown> => {
     const defects: Array<unknown> = []

@@ -234,26 +234,26 @@ export class Partition {
     this.#run!(fiber)
   }
 
-  readonly #loop = Effect.fnUntraced({ self: this }, function* (
-    this: Partition,
-    mailbox: Queue.Queue<Append | Control>
-  ) {
-    while (this.#closed === ErrorCode.NONE) {
-      this.#batch = yield* Queue.takeAll(mailbox)
-      const now = this.#nowMicros()
-      for (this.#taken = 0; this.#taken < this.#batch.length; ) {
-        const message = this.#batch[this.#taken]!
-        if (message._tag === "Control") yield* message.run
-        else if (!this.#appendNow(message, now)) {
-          yield* this.#wal.room
-          continue
+  readonly #loop = Effect.fnUntraced(
+    { self: this },
+    function* (this: Partition, mailbox: Queue.Queue<Append | Control>) {
+      while (this.#closed === ErrorCode.NONE) {
+        this.#batch = yield* Queue.takeAll(mailbox)
+        const now = this.#nowMicros()
+        for (this.#taken = 0; this.#taken < this.#batch.length; ) {
+          const message = this.#batch[this.#taken]!
+          if (message._tag === "Control") yield* message.run
+          else if (!this.#appendNow(message, now)) {
+            yield* this.#wal.room
+            continue
+          }
+          this.#taken++
+          this.#queued--
         }
-        this.#taken++
-        this.#queued--
+        this.#batch = []
       }
-      this.#batch = []
     }
-  })
+  )
 
   #giveUp(name: string, _cause: Cause.Cause<unknown>): Effect.Effect<void> {
     return Effect.andThen(

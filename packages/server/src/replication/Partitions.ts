@@ -201,11 +201,7 @@ const make = Effect.gen(function* () {
   })
 })
 
-const awaitServing = (
-  hosting: Hosting,
-  metadata: MetadataStore["Service"],
-  topicId: string
-): Effect.Effect<void> =>
+const awaitServing = (hosting: Hosting, metadata: MetadataStore["Service"], topicId: string): Effect.Effect<void> =>
   Effect.suspend(() => {
     if (hosting.byId.has(topicId) || metadata.image().topicById(topicId) === undefined) return Effect.void
     let waiter = hosting.awaited.get(topicId)
@@ -216,8 +212,5 @@ const awaitServing = (
     return Deferred.await(waiter)
   })
 
-export const layer: Layer.Layer<
-  Partitions,
-  never,
-  NodeConfig | Wal | BatchProposer | MetadataStore | PartitionStores
-> = Layer.effect(Partitions, make)
+export const layer: Layer.Layer<Partitions, never, NodeConfig | Wal | BatchProposer | MetadataStore | PartitionStores> =
+  Layer.effect(Partitions, make)

@@ -20,7 +20,7 @@ import { readWhole } from "../io/Disk.ts"
 import type { CheckpointContent, CleanPartition, PartitionEntry } from "./Checkpoint.ts"
 import { type PartitionIdentity, PartitionStore } from "./PartitionStore.ts"
 import { replayFiles } from "./PartitionStoreRead.ts"
-import { readSnapshots } from "./PartitionStoreSnapshots.ts"
+import { readSnapshots, replaceAhead } from "./PartitionStoreSnapshots.ts"
 import { INDEX_SUFFIX, LOG_SUFFIX, SegmentFile, segmentName, TIME_INDEX_SUFFIX } from "./SegmentFile.ts"
 import { DELETED_SUFFIX, LEADER_EPOCH_FILE, partitionDirectoryName, Segments } from "./Segments.ts"
 import { type StoreContext, storageMessage } from "./SegmentsContext.ts"
@@ -326,13 +326,17 @@ const recoverProducers = (store: PartitionStore, recovered: RecoveredStream): vo
     if (recovered.clean.producers !== "") producers.decode(Buffer.from(recovered.clean.producers, "base64"))
     return
   }
-  let known = -1
-  for (const snapshot of store.segments.files.length === 0 ? [] : readSnapshots(store.segments)) {
+  const snapshots = store.segments.directoryExists ? readSnapshots(store.segments) : []
+  const hasFiles = store.segments.files.length > 0
+  // Where no snapshot can be used the files tell, from their beginning.
+  let known = snapshots.length > 0 && hasFiles ? store.segments.firstOffset : -1
+  for (const snapshot of hasFiles ? snapshots : []) {
     producers.decode(snapshot.state)
-    known = snapshot.endOffset
     // Taken ahead of what became durable: what it lost may be in the older one.
-    if (known <= store.logEndOffset || producers.truncateTo(store.logEndOffset)) break
-    known = -1
+    if (snapshot.endOffset <= store.logEndOffset || producers.truncateTo(store.logEndOffset)) {
+      known = snapshot.endOffset
+      break
+    }
     producers.clear()
   }
   // Without any snapshot no batch in files has a producer: the settler writes one before it lets the first such batch go.
@@ -340,4 +344,5 @@ const recoverProducers = (store: PartitionStore, recovered: RecoveredStream): vo
   for (const { baseOffset, header, maxTimestamp } of recovered.batches) {
     if (header !== undefined && baseOffset >= known) producers.appended(header, 0, baseOffset, maxTimestamp)
   }
+  replaceAhead(store, snapshots)
 }

@@ -41,10 +41,7 @@ const make = Effect.fnUntraced(function* ({ directory, nodeId, lock }: NodeIdent
 })
 
 /** Makes the directory where there is none. Whether it is still to be formatted. */
-const prepare = (
-  disk: Disk["Service"],
-  directory: string
-): Effect.Effect<boolean, NodeFileRefused | DiskError> =>
+const prepare = (disk: Disk["Service"], directory: string): Effect.Effect<boolean, NodeFileRefused | DiskError> =>
   Effect.suspend((): Effect.Effect<boolean, NodeFileRefused | DiskError> => {
     try {
       disk.makeDirectory(directory)
@@ -63,4 +60,3 @@ const prepare = (
       return error instanceof DiskError ? Effect.fail(error) : Effect.die(error)
     }
   })
-

@@ -17,6 +17,7 @@ const HEADER_BYTES = 16
 const NAMES = ["producers.0", "producers.1"] as const
 
 export interface ProducerSnapshot {
+  readonly path: string
   readonly endOffset: number
   readonly state: Uint8Array
 }
@@ -38,7 +39,7 @@ const readSnapshot = (segments: Segments, name: string): ProducerSnapshot | unde
   const bytes = readWhole(disk, path)
   if (bytes.length < HEADER_BYTES + 4 || readInt32(bytes, 0) !== MAGIC) return undefined
   if (disk.crc32(bytes.subarray(8)) !== readUint32(bytes, 4)) return undefined
-  return { endOffset: readInt64(bytes, 8), state: bytes.subarray(HEADER_BYTES) }
+  return { path, endOffset: readInt64(bytes, 8), state: bytes.subarray(HEADER_BYTES) }
 }
 
 /** Writes the state at the log end over the older of the two. The caller syncs the file and closes it. */
@@ -65,4 +66,27 @@ export const writeSnapshot = (store: PartitionStore): DiskFile => {
     throw error
   }
   return file
+}
+
+/**
+ * Puts a snapshot of what was recovered in the place of those that are ahead of it. They tell of batches that a crash took;
+ * once the log has grown past them they would be taken for the truth, and a retry of a lost batch for a duplicate.
+ *
+ * At start only, on the caller's thread: nothing may be appended before it is done. Throws `DiskError`.
+ */
+export const replaceAhead = (store: PartitionStore, snapshots: ReadonlyArray<ProducerSnapshot>): void => {
+  const ahead = snapshots.filter((snapshot) => snapshot.endOffset > store.logEndOffset)
+  if (ahead.length === 0) return
+  const { segments } = store
+  const { disk } = segments.context
+  // Over the older one: the other still has everything should this write be torn.
+  const file = writeSnapshot(store)
+  try {
+    file.datasyncNow()
+  } finally {
+    file.close()
+  }
+  disk.syncDirectory(segments.directory)
+  for (const { path } of ahead) if (path !== file.path) disk.remove(path)
+  disk.syncDirectory(segments.directory)
 }

@@ -168,7 +168,7 @@ export class WalAppender {
 
   #refuse(forSegment: boolean): false {
     this.#refused = true
-    if (forSegment) this.#segments.demanded = true
+    if (forSegment) this.#segments.demand()
     if (forSegment && this.#segments.noSpace) this.#full = true
     return false
   }
@@ -237,6 +237,7 @@ export class WalAppender {
   }
 
   recycle(block: WalBlock): void {
+    this.#segments.begin()
     this.#pool.push(block)
   }
 

@@ -33,6 +33,9 @@ const START_FILE = "start"
 const LIVE = /^(\d{20})\.wal$/
 const FREE = /^(\d{20})\.free$/
 const PEEK_BYTES = 64
+/** Chunks are read in pieces of this size. */
+const WINDOW_BYTES = 1 << 18
+const NOTHING = new Uint8Array(WINDOW_BYTES)
 
 interface Found {
   readonly sequence: number
@@ -100,19 +103,49 @@ function findAll(
 function sourceOf(files: ReadonlyArray<Found>, geometry: Geometry, salt: Salt | undefined): LogSource {
   const bySequence = new Map(files.map((found) => [found.sequence, found.file]))
   const peeked = new Uint8Array(PEEK_BYTES)
-  let chunkBytes: Uint8Array | undefined
-  const read = (into: Uint8Array, segment: number, chunk: number) => {
-    const length = bySequence.get(segment)!.read(into, 0, into.length, chunk * geometry.chunkBytes)
-    return into.subarray(0, length)
-  }
+  let image: ChunkImage | undefined
   return {
     segments: files.map((found) => found.sequence),
-    peek: (segment, chunk) => read(peeked, segment, chunk),
+    peek: (segment, chunk) => {
+      const length = bySequence.get(segment)!.read(peeked, 0, PEEK_BYTES, chunk * geometry.chunkBytes)
+      return peeked.subarray(0, length)
+    },
     chunk: (segment, chunk) => {
-      chunkBytes ??= new Uint8Array(geometry.chunkBytes)
-      return read(chunkBytes, segment, chunk)
+      image ??= new ChunkImage(geometry.chunkBytes)
+      return image.read(bySequence.get(segment)!, chunk * geometry.chunkBytes)
     },
     salt
+  }
+}
+
+/**
+ * One chunk at a time in memory. Most of a young log is zeroes, and so is fresh memory: windows of zeroes are not copied, so
+ * that memory which nothing stands in is never touched.
+ */
+class ChunkImage {
+  readonly #bytes: Uint8Array
+  readonly #window: Uint8Array
+  /** Windows below hold what was read before. */
+  #written = 0
+
+  constructor(chunkBytes: number) {
+    this.#bytes = new Uint8Array(chunkBytes)
+    this.#window = new Uint8Array(Math.min(WINDOW_BYTES, chunkBytes))
+  }
+
+  read(file: DiskFile, position: number): Uint8Array {
+    const bytes = this.#bytes
+    const window = this.#window
+    const stale = this.#written
+    for (let at = 0; at < bytes.length; at += window.length) {
+      const length = file.read(window, 0, Math.min(window.length, bytes.length - at), position + at)
+      if (Buffer.compare(window.subarray(0, length), NOTHING.subarray(0, length)) !== 0) {
+        bytes.set(window.subarray(0, length), at)
+        this.#written = Math.max(this.#written, at + length)
+      } else if (at < stale) bytes.fill(0, at, at + length)
+      if (length < window.length) return bytes.subarray(0, at + length)
+    }
+    return bytes
   }
 }
 
@@ -185,7 +218,7 @@ function writeSalt(disk: Disk["Service"], directory: string, salt: Salt, crc32: 
 /** Visits every frame of the runs, reading the files again: they were checked when the log was opened. */
 export function visitLog(log: Pick<OpenedLog, "live" | "runs">, geometry: Geometry, visit: FrameVisitor): void {
   const segmentBytes = segmentBytesOf(geometry)
-  const bytes = new Uint8Array(geometry.chunkBytes)
+  const bytes = new Uint8Array(log.runs.reduce((most, run) => Math.max(most, run.end - run.start), 0))
   const view = new DataView(bytes.buffer)
   for (const run of log.runs) {
     const sequence = Math.floor(run.start / segmentBytes)

@@ -12,6 +12,9 @@
  * Released segments leave in order, lowest first, each rename synced before its number can matter: what is on disk is
  * always one contiguous stretch of the log.
  *
+ * The maintainer begins with the first block that is on disk, or with the first frame that finds no room: before that its
+ * writes and syncs would only stand in the way of the start.
+ *
  * The maintainer's fiber (`maintain`) owns spare, free and every file operation but block writes, syncs and reads. No space
  * (or no descriptor) left is waited out, a second at a time; any other refusal ends the log.
  */
@@ -62,6 +65,7 @@ export class WalSegments {
   readonly #spares: Array<SegmentFile> = []
   /** Somebody waits for a filled file: be quick rather than gentle. */
   demanded = false
+  #begun = false
   /** The last attempt to make or fill a file met a full disk. */
   noSpace = false
   /** Something was made, freed, or found impossible: whoever waits for room should look again. */
@@ -113,6 +117,18 @@ export class WalSegments {
     this.#signal.notifyLater()
   }
 
+  /** Idempotent; called with every block. */
+  begin(): void {
+    if (this.#begun) return
+    this.#begun = true
+    this.#signal.notifyLater()
+  }
+
+  demand(): void {
+    this.demanded = true
+    this.begin()
+  }
+
   closeAll(): void {
     for (const segment of [...this.live, ...this.#spares, ...this.free]) {
       segment.file.close()
@@ -123,6 +139,7 @@ export class WalSegments {
   readonly maintain: Effect.Effect<never, DiskError> = Effect.suspend(() => this.#loop())
 
   readonly #loop = Effect.fnUntraced(function* (this: WalSegments) {
+    while (!this.#begun) yield* this.#signal.wait
     while (true) {
       const outcome = yield* Effect.result(this.#turn())
       if (outcome._tag === "Success") {

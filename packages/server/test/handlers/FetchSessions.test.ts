@@ -30,7 +30,9 @@ describe("FetchSessions", () => {
     const sessions = make()
     const first = context(sessions.open(0, 0, [asked("a", 0, 1)], [], false, 0))
     expect([first.sessionId, first.incremental, names(first)]).toEqual([101, false, ["a-0", "a-1"]])
-    const second = context(sessions.open(101, 1, [asked("b", 7)], [{ topic: "a", topicId: ZERO_UUID, partitions: [0] }], false, 0))
+    const second = context(
+      sessions.open(101, 1, [asked("b", 7)], [{ topic: "a", topicId: ZERO_UUID, partitions: [0] }], false, 0)
+    )
     expect([second.sessionId, second.incremental, names(second)]).toEqual([101, true, ["a-1", "b-7"]])
   })
 
