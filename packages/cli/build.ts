@@ -40,7 +40,7 @@ const builtins: Plugin = {
     const name = id.slice(1)
     if (!id.startsWith("\0") || !TAKEN.has(name)) return undefined
     const fields = Object.entries(Object.getOwnPropertyDescriptors(createRequire(import.meta.url)(name)))
-    const names = fields.filter(([key, field]) => "value" in field && /^[a-zA-Z]\w*$/.test(key) && key !== "default")
+    const names = fields.filter(([key, field]) => "value" in field && /^[a-zA-Z_]\w*$/.test(key) && key !== "default")
     const exports = names.map(([key]) => `export const ${key} = builtin.${key}`)
     return [`const builtin = process.getBuiltinModule("${name}")`, ...exports, "export default builtin"].join("\n")
   }

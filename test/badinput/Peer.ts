@@ -38,7 +38,8 @@ export class Peer implements Disposable {
     this.closed = new Promise((resolve) => {
       socket.on("close", () => {
         this.isClosed = true
-        for (const { reject } of this.#waiting.splice(0)) reject(new ConnectionClosed("the broker closed the connection"))
+        for (const { reject } of this.#waiting.splice(0))
+          reject(new ConnectionClosed("the broker closed the connection"))
         resolve()
       })
     })

@@ -77,9 +77,7 @@ export interface ProduceOptions {
 export const produceRequest = (topic: Topic, records: Uint8Array | null, options: ProduceOptions = {}) => ({
   acks: options.acks ?? -1,
   timeoutMs: options.timeoutMs ?? 10_000,
-  topicData: [
-    { name: topic.name, topicId: topic.topicId, partitionData: [{ index: options.partition ?? 0, records }] }
-  ]
+  topicData: [{ name: topic.name, topicId: topic.topicId, partitionData: [{ index: options.partition ?? 0, records }] }]
 })
 
 export const produce = async (

@@ -5,7 +5,19 @@
  */
 import { execFileSync, spawn } from "node:child_process"
 import { once } from "node:events"
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, readSync, rmSync, statSync, truncateSync, writeFileSync, writeSync } from "node:fs"
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+  writeSync
+} from "node:fs"
 import { createServer } from "node:net"
 import { join, resolve } from "node:path"
 import { ErrorCode } from "@chronik-effect/core/model/ErrorCode.ts"
@@ -18,7 +30,16 @@ import { decompress } from "@chronik-effect/server/io/Compression.ts"
 import { afterEach, describe, expect, test, vi } from "vitest"
 import { BrokerProcess, freePort, temporaryDirectory } from "../support/BrokerProcess.ts"
 import { Peer } from "./Peer.ts"
-import { batchesIn, batchOf, createTopic, fetchOne, fetchRequest, latestOffset, produce, type Topic } from "./Requests.ts"
+import {
+  batchesIn,
+  batchOf,
+  createTopic,
+  fetchOne,
+  fetchRequest,
+  latestOffset,
+  produce,
+  type Topic
+} from "./Requests.ts"
 
 const MIB = 1 << 20
 const ENTRY = resolve(import.meta.dirname, "../../packages/cli/bin/chronik-effect.js")
@@ -48,7 +69,7 @@ const peerOf = async (broker: BrokerProcess): Promise<Peer> => {
 }
 
 /** Values that cannot be mistaken for one another, nor for a shifted copy. */
-const valueOf = (index: number, bytes: number): string => {
+const textOf = (index: number, bytes: number): string => {
   const word = `${String(index).padStart(8, "0")}-`
   return word.repeat(Math.ceil(bytes / word.length)).slice(0, bytes)
 }
@@ -83,11 +104,16 @@ const expectServing = async (peer: Peer, topic: Topic): Promise<void> => {
 }
 
 /** The command line, run to its end: what it said and how it ended. */
-const serve = async (dataDir: string, port: number): Promise<{ readonly code: number | null; readonly output: string }> => {
+const serve = async (
+  dataDir: string,
+  port: number
+): Promise<{ readonly code: number | null; readonly output: string }> => {
   const child = spawn(process.execPath, [ENTRY, "serve", "--data-dir", dataDir, "--kafka-port", String(port)])
   let output = ""
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (text: Buffer) => (output += text))
   cleanups.push(() => child.kill("SIGKILL"))
+  // A start that should be refused and is not says so by its banner.
+  child.stdout.on("data", () => output.includes(" ready in ") && child.kill("SIGKILL"))
   const [code] = (await once(child, "exit")) as [number | null]
   return { code, output }
 }
@@ -110,6 +136,17 @@ const fill = (path: string, mebibytes: number): void => {
   closeSync(file)
 }
 
+const fillToTheBrim = (path: string): void => {
+  const file = openSync(path, "w")
+  try {
+    while (true) writeSync(file, Buffer.alloc(4096))
+  } catch (error) {
+    expect((error as NodeJS.ErrnoException).code).toBe("ENOSPC")
+  } finally {
+    closeSync(file)
+  }
+}
+
 describe("a full disk", () => {
   test("refuses produces, serves all else, loses nothing, and goes on when there is room", async ({ skip }) => {
     const disk = tmpfs(320)
@@ -124,7 +161,7 @@ describe("a full disk", () => {
     const acknowledged: Array<string> = []
 
     const produceOne = async (): Promise<number> => {
-      const value = valueOf(acknowledged.length, bytes)
+      const value = textOf(acknowledged.length, bytes)
       const answer = await produce(peer, topic, batchOf([value]), { timeoutMs: 20_000 })
       if (answer.errorCode === ErrorCode.NONE) {
         expect(answer.baseOffset).toBe(acknowledged.length)
@@ -150,13 +187,15 @@ describe("a full disk", () => {
 
     // The control plane has room of its own.
     const other = await createTopic(peer, "made-on-a-full-disk")
-    expect((await produce(peer, other, batchOf([valueOf(0, bytes)]))).errorCode).toBe(ErrorCode.KAFKA_STORAGE_ERROR)
+    expect((await produce(peer, other, batchOf([textOf(0, bytes)]))).errorCode).toBe(ErrorCode.KAFKA_STORAGE_ERROR)
 
     await broker.end("SIGKILL")
-    // Not one byte is free: a start has to note its own number somewhere. With next to nothing it serves again.
+    // Where not one byte is free a start is refused: it has to note its own number. With next to nothing it serves again.
+    fillToTheBrim(join(disk, "crumbs"))
     const refused = await serve(dataDir, broker.port)
     expect(refused.code).not.toBe(0)
     expect(refused.output).toMatch(/^error: There is no space left .*\n$/)
+    rmSync(join(disk, "crumbs"))
     truncateSync(join(disk, "filler"), 108 * MIB)
     await broker.start()
     peer = await peerOf(broker)
@@ -213,13 +252,22 @@ describe("a flipped bit", () => {
     const bytes = 900_000
     // More than a WAL segment, so that the first ones are rewritten into files.
     for (let i = 0; i < 100; i++) {
-      expect((await produce(peer, topic, batchOf([valueOf(i, bytes)]), { acks: 1 })).errorCode).toBe(0)
+      expect((await produce(peer, topic, batchOf([textOf(i, bytes)]), { acks: 1 })).errorCode).toBe(0)
     }
-    const logs = () => filesIn(join(dataDir, "topics")).filter((path) => path.includes("settled") && path.endsWith(".log"))
-    await vi.waitFor(() => expect(logs().map((path) => statSync(path).size).some((size) => size > 20 * bytes)).toBe(true), {
-      timeout: 10_000,
-      interval: 20
-    })
+    const logs = () =>
+      filesIn(join(dataDir, "topics")).filter((path) => path.includes("settled") && path.endsWith(".log"))
+    await vi.waitFor(
+      () =>
+        expect(
+          logs()
+            .map((path) => statSync(path).size)
+            .some((size) => size > 20 * bytes)
+        ).toBe(true),
+      {
+        timeout: 10_000,
+        interval: 20
+      }
+    )
     await broker.end("SIGTERM")
 
     const damaged = logs()[0]!
@@ -229,7 +277,7 @@ describe("a flipped bit", () => {
     peer = await peerOf(broker)
     const right = (answer: { readonly records: Uint8Array | null }) => {
       for (const batch of batchesIn(answer)) {
-        expect(valuesOf(batch)).toEqual([valueOf(RecordBatch.baseOffset(batch, 0), bytes)])
+        expect(valuesOf(batch)).toEqual([textOf(RecordBatch.baseOffset(batch, 0), bytes)])
       }
     }
     const codes: Array<number> = []
@@ -253,7 +301,7 @@ describe("a flipped bit", () => {
     await broker.start()
     let peer = await peerOf(broker)
     const topic = await createTopic(peer, "settled")
-    for (let i = 0; i < 100; i++) await produce(peer, topic, batchOf([valueOf(i, 900_000)]), { acks: 1 })
+    for (let i = 0; i < 100; i++) await produce(peer, topic, batchOf([textOf(i, 900_000)]), { acks: 1 })
     const logs = () => filesIn(join(dataDir, "topics")).filter((path) => path.endsWith(".log"))
     await vi.waitFor(() => expect(logs().some((path) => statSync(path).size > 20 * MIB)).toBe(true), {
       timeout: 10_000,
@@ -274,7 +322,7 @@ describe("a flipped bit", () => {
       if (answer.errorCode !== ErrorCode.NONE) continue
       for (const batch of batchesIn(answer)) {
         expect(RecordBatch.baseOffset(batch, 0)).toBe(offset)
-        expect(valuesOf(batch)).toEqual([valueOf(offset, 900_000)])
+        expect(valuesOf(batch)).toEqual([textOf(offset, 900_000)])
       }
     }
     expect(await latestOffset(peer, topic)).toBe(100)
@@ -289,10 +337,10 @@ describe("the WAL", () => {
     await broker.start()
     const peer = await peerOf(broker)
     const topic = await createTopic(peer, "wal")
-    for (let i = 0; i < 50; i++) expect((await produce(peer, topic, batchOf([valueOf(i, 3000)]))).errorCode).toBe(0)
+    for (let i = 0; i < 50; i++) expect((await produce(peer, topic, batchOf([textOf(i, 3000)]))).errorCode).toBe(0)
     await broker.end("SIGKILL")
-    const walPath = filesIn(join(dataDir, "wal")).find((path) => readFileSync(path).includes(valueOf(25, 100)))!
-    const placeOf = (index: number) => readFileSync(walPath).indexOf(valueOf(index, 100))
+    const walPath = filesIn(join(dataDir, "wal")).find((path) => readFileSync(path).includes(textOf(25, 100)))!
+    const placeOf = (index: number) => readFileSync(walPath).indexOf(textOf(index, 100))
     return { dataDir, broker, topic, walPath, placeOf }
   }
 
@@ -313,7 +361,7 @@ describe("the WAL", () => {
     await broker.start()
     const peer = await peerOf(broker)
     const values = await readAll(peer, topic)
-    expect(values).toEqual(Array.from({ length: 49 }, (_, i) => valueOf(i, 3000)))
+    expect(values).toEqual(Array.from({ length: 49 }, (_, i) => textOf(i, 3000)))
     expect((await produce(peer, topic, batchOf(["on"]))).baseOffset).toBe(49)
   })
 })
@@ -379,8 +427,9 @@ test.each(["SIGINT", "SIGTERM"] as const)("%s ends within a second, whoever is c
   const peer = await peerOf(broker)
   const topic = await createTopic(peer, "stop")
   const others = await Promise.all(Array.from({ length: 50 }, () => peerOf(broker)))
-  for (const other of others) other.ask(FetchApi, 12, fetchRequest([topic], { maxWaitMs: 600_000 }))
-  // Half a frame, and nothing at all, from two more.
+  for (const other of others)
+    other.ask(FetchApi, 12, fetchRequest([topic], { maxWaitMs: 600_000 }))
+    // Half a frame, and nothing at all, from two more.
   ;(await peerOf(broker)).send(Buffer.from([0, 0, 1]))
   await peerOf(broker)
   await Promise.all(others.map((other) => other.flushed()))

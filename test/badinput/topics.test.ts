@@ -36,11 +36,18 @@ const fresh = () => `topic-${++names}`
 type NewTopic = NonNullable<Partially<CreateTopicsRequest>["topics"]>[number]
 
 const create = async (topics: ReadonlyArray<NewTopic>, more: Partially<CreateTopicsRequest> = {}) => {
-  const filled = topics.map((topic) => ({ numPartitions: 1, replicationFactor: -1, assignments: [], configs: [], ...topic }))
+  const filled = topics.map((topic) => ({
+    numPartitions: 1,
+    replicationFactor: -1,
+    assignments: [],
+    configs: [],
+    ...topic
+  }))
   const answer = await peer.call(CreateTopicsApi, 7, { topics: filled, timeoutMs: 10_000, ...more })
   return answer.topics
 }
-const codeOf = async (topic: NewTopic, more?: Partially<CreateTopicsRequest>) => (await create([topic], more))[0]!.errorCode
+const codeOf = async (topic: NewTopic, more?: Partially<CreateTopicsRequest>) =>
+  (await create([topic], more))[0]!.errorCode
 
 const existing = async (): Promise<ReadonlyArray<string | null>> =>
   (await peer.call(MetadataApi, 12, { topics: null })).topics.map(({ name }) => name)
@@ -65,9 +72,21 @@ describe("CreateTopics", () => {
     ["a line break at the end", ErrorCode.INVALID_TOPIC_EXCEPTION, () => ({ name: "a\n" })],
     ["0 partitions", ErrorCode.INVALID_PARTITIONS, () => ({ name: fresh(), numPartitions: 0 })],
     ["-2 partitions", ErrorCode.INVALID_PARTITIONS, () => ({ name: fresh(), numPartitions: -2 })],
-    ["a replication factor of 0", ErrorCode.INVALID_REPLICATION_FACTOR, () => ({ name: fresh(), replicationFactor: 0 })],
-    ["a replication factor of -2", ErrorCode.INVALID_REPLICATION_FACTOR, () => ({ name: fresh(), replicationFactor: -2 })],
-    ["more replicas than brokers", ErrorCode.INVALID_REPLICATION_FACTOR, () => ({ name: fresh(), replicationFactor: 2 })],
+    [
+      "a replication factor of 0",
+      ErrorCode.INVALID_REPLICATION_FACTOR,
+      () => ({ name: fresh(), replicationFactor: 0 })
+    ],
+    [
+      "a replication factor of -2",
+      ErrorCode.INVALID_REPLICATION_FACTOR,
+      () => ({ name: fresh(), replicationFactor: -2 })
+    ],
+    [
+      "more replicas than brokers",
+      ErrorCode.INVALID_REPLICATION_FACTOR,
+      () => ({ name: fresh(), replicationFactor: 2 })
+    ],
     ["assignments and a count", ErrorCode.INVALID_REQUEST, () => ({ ...assigned([1]), numPartitions: 1 })],
     ["assignments and a factor", ErrorCode.INVALID_REQUEST, () => ({ ...assigned([1]), replicationFactor: 1 })],
     ["an unknown broker", ErrorCode.INVALID_REPLICA_ASSIGNMENT, () => assigned([9])],
@@ -97,7 +116,8 @@ describe("CreateTopics", () => {
   })
 
   test("the longest name, all characters, and what looks like nonsense but is allowed", async () => {
-    for (const name of ["n".repeat(249), "aZ09._-", "...", "-", "_"]) expect(await codeOf({ name })).toBe(ErrorCode.NONE)
+    for (const name of ["n".repeat(249), "aZ09._-", "...", "-", "_"])
+      expect(await codeOf({ name })).toBe(ErrorCode.NONE)
     expect((await produce(peer, { name: "n".repeat(249), topicId: "" }, batchOf(["a"]))).errorCode).toBe(0)
   })
 
@@ -158,7 +178,8 @@ describe("CreateTopics", () => {
 
 describe("Metadata with auto-creation", () => {
   const named = async (name: string, more = {}) =>
-    (await peer.call(MetadataApi, 9, { topics: [{ name }], allowAutoTopicCreation: true, ...more })).topics[0]!.errorCode
+    (await peer.call(MetadataApi, 9, { topics: [{ name }], allowAutoTopicCreation: true, ...more })).topics[0]!
+      .errorCode
 
   test("makes what may be, and nothing of what may not", async () => {
     for (const name of ["", ".", "..", "a b", "../x", "n".repeat(250), "a\0"]) {
@@ -221,7 +242,11 @@ describe("configs", () => {
     resourceType = 2
   ) => {
     const resources = [
-      { resourceType, resourceName, configs: configs.map(([name, configOperation, value]) => ({ name, configOperation, value })) }
+      {
+        resourceType,
+        resourceName,
+        configs: configs.map(([name, configOperation, value]) => ({ name, configOperation, value }))
+      }
     ]
     return (await peer.call(IncrementalAlterConfigsApi, 1, { resources })).responses[0]!.errorCode
   }

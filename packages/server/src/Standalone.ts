@@ -16,7 +16,7 @@ import { decompress } from "./io/Compression.ts"
 import { installNativeCrc32c } from "./io/Crc.ts"
 import * as DiskMemory from "./io/DiskMemory.ts"
 import * as DiskNode from "./io/DiskNode.ts"
-import { routableAddress } from "./io/Host.ts"
+import { memoryBytes, routableAddress } from "./io/Host.ts"
 import { METADATA_STREAM, MetadataLog } from "./metadata/MetadataLog.ts"
 import { MetadataStore } from "./metadata/MetadataStore.ts"
 import { KafkaListener, KafkaPort } from "./network/KafkaListener.ts"
@@ -33,6 +33,8 @@ import * as WalLayer from "./storage/WalLayer.ts"
 
 /** Part of a stop's second that may go into waiting for answers in flight. */
 const DRAIN_MS = 300
+/** Of the memory: recently written data of this size is taken to be in the page cache. */
+const WARM_SHARE = 1 / 4
 const VERSION = "0.1.0"
 /** Where an ephemeral node's files lie on its memory disk. */
 const MEMORY_DIRECTORY = "/ephemeral"
@@ -162,7 +164,7 @@ const layerNode = (config: NodeConfigShape) => {
   const Logs = Layer.mergeAll(
     Settler.layer,
     Retention.layer({ checkIntervalMs: broker.integer("log.retention.check.interval.ms") })
-  ).pipe(Layer.provideMerge(PartitionStores.layer({ dataDir: directory, decompress })))
+  ).pipe(Layer.provideMerge(PartitionStores.layer({ dataDir: directory, decompress, warmBytes: memoryBytes() * WARM_SHARE })))
   const Serving = layerHandlers.pipe(Layer.provideMerge(GroupCoordinator.layer), Layer.provideMerge(Registration))
   const Listener = KafkaListener.layerOnPort({
     drainMs: DRAIN_MS,

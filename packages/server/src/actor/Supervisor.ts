@@ -47,7 +47,8 @@ const watch = Effect.fnUntraced(function* <E, R>(options: SupervisedOptions, run
     if (Cause.hasInterruptsOnly(exit.cause)) return yield* Effect.interrupt
     options.onDown?.(exit.cause)
     counted(options.name)
-    const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
+    // Not the wall clock: a jump of it must not make old failures new.
+    const now = yield* Effect.clockWith((clock) => Effect.succeed(Number(clock.monotonicTimeNanosUnsafe()) / 1e6))
     while (failures.length > 0 && failures[0]! < now - WINDOW_MS) failures.shift()
     failures.push(now)
     const final = options.restart === "never" || (options.restart !== "always" && failures.length > options.restart.max)

@@ -11,7 +11,8 @@
  * thousand slices costs more than the copy. So is an answer that would keep much larger buffers from their pool while others
  * wait for one: a reader that takes nothing costs the bytes that it asked for, not the buffers that they were read into.
  * **Bounds** an answer holds at most `ANSWER_BYTES_MAX`, whatever the client allows, but always one whole batch. At most
- * `COLD_READS_MAX` reads are with the thread pool.
+ * `COLD_READS_MAX` reads are with the thread pool. In one round of the event loop at most `ROUND_BYTES_MAX` are answered
+ * (and one answer more): what is answered is sent, and what nobody takes is given up, before the next ones are made.
  * @see KIP-74 (sizes), KIP-227 (sessions), KIP-320 (epochs), KIP-516 (topic ids)
  */
 import { Prng } from "@chronik-effect/core/base/Prng.ts"
@@ -30,7 +31,7 @@ import type { Connection, Lease, Request } from "../network/RequestHandler.ts"
 import type { ParkedReader, Partition } from "../replication/Partition.ts"
 import { Partitions } from "../replication/Partitions.ts"
 import type { Read } from "../storage/PartitionStore.ts"
-import { BUFFER_BYTES, BUFFERS_KEPT } from "../storage/SegmentFileBuffers.ts"
+import { BUFFERS_KEPT } from "../storage/SegmentFileBuffers.ts"
 import { type FetchContext, FetchSessions, type FetchTarget } from "./FetchSessions.ts"
 import type { HotHandler } from "./Handler.ts"
 import { leaderEpochError } from "./LeaderEpochCheck.ts"
@@ -45,6 +46,7 @@ const READ_COMMITTED = 1
 const GATHERED_SLICE_BYTES_MAX = 8 * 1024
 /** As many as there are pooled buffers: a cold read more would wait for the disk with a buffer of its own. */
 const COLD_READS_MAX = BUFFERS_KEPT
+const ROUND_BYTES_MAX = 64 * 1024 * 1024
 const SESSION_EVICTION_MS = 120_000
 
 interface Services {
@@ -52,6 +54,7 @@ interface Services {
   readonly deadlines: Deadlines["Service"]
   readonly parked: ParkedFetches
   readonly turn: Turn
+  readonly rounds: AnswerRounds
   readonly coldReads: Semaphore.Semaphore
   readonly runFork: (effect: Effect.Effect<void>) => void
 }
@@ -87,6 +90,23 @@ class PendingFetch implements ParkedReader, Turnable {
   }
 
   start(maxWaitMs: number): void {
+    this.#inItsRound(() => this.#begin(maxWaitMs))
+  }
+
+  /** It may run far from the connection's callback: a defect must end this connection, not the process. */
+  #inItsRound(look: () => void): void {
+    this.#services.rounds.run(() => {
+      try {
+        look()
+      } catch (cause) {
+        const reason = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)
+        this.#request.close(`answering its fetch failed; this is a defect of the broker, please report it: ${reason}`)
+      }
+    })
+  }
+
+  #begin(maxWaitMs: number): void {
+    if (!this.#request.connection.isOpen) return this.#request.respondNothing()
     const looks = this.#look()
     if (maxWaitMs <= 0 || this.#isEnough(looks)) return this.#answer(looks)
     release(looks)
@@ -114,6 +134,10 @@ class PendingFetch implements ParkedReader, Turnable {
   }
 
   turn(): void {
+    this.#inItsRound(() => this.#lookAgain())
+  }
+
+  #lookAgain(): void {
     this.#woken = false
     if (this.#answered) return
     const looks = this.#look()
@@ -231,10 +255,14 @@ class PendingFetch implements ParkedReader, Turnable {
   #respond(looks: ReadonlyArray<Look>): void {
     const request = this.#request
     const leases: Array<Lease> = []
+    let bytes = 0
     const topics = new Map<string, { topic: string; topicId: string; partitions: Array<PartitionAnswer> }>()
     for (const look of looks) {
       const { target, read } = look
-      if (read !== undefined && read.bytes > 0) this.#context.served(target)
+      if (read !== undefined && read.bytes > 0) {
+        bytes += read.bytes
+        this.#context.served(target)
+      }
       if (this.#context.incremental && !isNews(look)) {
         release([look])
         continue
@@ -247,6 +275,7 @@ class PendingFetch implements ParkedReader, Turnable {
       }
       topic.partitions.push(answerOf(look, recordsOf(look, leases), this.#committedOnly))
     }
+    this.#services.rounds.answered(bytes)
     request.respond(
       encodeResponseFrame(FetchApi, request.apiVersion, request.correlationId, {
         sessionId: this.#context.sessionId,
@@ -254,6 +283,47 @@ class PendingFetch implements ParkedReader, Turnable {
       }),
       leases
     )
+  }
+}
+
+/**
+ * Spreads the making of answers over rounds of the event loop. A thousand readers whose requests come in the same round would
+ * otherwise have all their answers in memory before the first one is sent.
+ */
+class AnswerRounds {
+  readonly #turn: Turn
+  #waiting: Array<() => void> = []
+  #bytes = 0
+  #scheduled = false
+
+  constructor(turn: Turn) {
+    this.#turn = turn
+  }
+
+  /** Runs `look` now, or in its turn when this round has answered enough. */
+  run(look: () => void): void {
+    if (this.#bytes < ROUND_BYTES_MAX && this.#waiting.length === 0) look()
+    else this.#waiting.push(look)
+  }
+
+  answered(bytes: number): void {
+    this.#bytes += bytes
+    if (bytes > 0) this.#schedule()
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    this.#turn.nextRound(this.#nextRound)
+  }
+
+  readonly #nextRound = (): void => {
+    this.#scheduled = false
+    this.#bytes = 0
+    let taken = 0
+    while (taken < this.#waiting.length && this.#bytes < ROUND_BYTES_MAX) this.#waiting[taken++]!()
+    this.#waiting = this.#waiting.slice(taken)
+    if (this.#waiting.length > 0) this.#schedule()
   }
 }
 
@@ -329,7 +399,7 @@ const recordsOf = ({ partition, read }: Look, leases: Array<Lease>): Uint8Array 
 
 /** Whether the answer would fill less than half of the buffers that it keeps, and half of the pool is out already. */
 const pinsTooMuch = (read: Read, partition: Partition): boolean =>
-  partition.store.context.buffers.leased > BUFFERS_KEPT / 2 && read.bytes < (read.leases.length * BUFFER_BYTES) / 2
+  partition.store.context.buffers.scarce && read.bytes < read.pinnedBytes / 2
 
 const EMPTY = new Uint8Array(0)
 
@@ -357,11 +427,13 @@ export const make = Effect.gen(function* () {
   const context = yield* Effect.context<Scope.Scope>()
   const random = new Prng(clock.currentTimeMillisUnsafe())
   const sessions = new FetchSessions(broker.integer(SESSION_SLOTS), SESSION_EVICTION_MS, () => random.uint32() >>> 1)
+  const turn = new Turn()
   const services: Services = {
     partitions: yield* Partitions,
     deadlines: yield* Deadlines,
     parked: new ParkedFetches(),
-    turn: new Turn(),
+    turn,
+    rounds: new AnswerRounds(turn),
     coldReads: yield* Semaphore.make(COLD_READS_MAX),
     runFork: (effect) => void Effect.runForkWith(context)(Effect.forkScoped(effect))
   }

@@ -86,7 +86,7 @@ export class Traffic {
   /** Whether `participant` must not read now because of the node's limit. A true answer puts it into the queue. */
   mustWait(participant: Participant): boolean {
     if (!this.overLimit) {
-      if (this.slabs.bytesInUse <= this.limits.inFlightBytesMax) return false
+      if (this.handledBytes <= this.limits.inFlightBytesMax) return this.mustWaitToAssemble(participant)
       this.overLimit = true
       for (const other of this.participants) {
         if (other === participant) continue
@@ -100,6 +100,23 @@ export class Traffic {
     return true
   }
 
+  /**
+   * Half-received frames have a limit of their own, and past it only those wait that receive one: a peer that sends half a
+   * frame and stops must not keep the others from sending whole ones.
+   */
+  private mustWaitToAssemble(participant: Participant): boolean {
+    if (this.assemblingBytes <= this.limits.inFlightBytesMax || !this.assembling.has(participant)) return false
+    this.choosePrivileged()
+    if (participant === this.privileged) return false
+    this.waiting.add(participant)
+    return true
+  }
+
+  /** Receive memory of whole frames. */
+  private get handledBytes(): number {
+    return this.slabs.bytesInUse - this.assemblingBytes
+  }
+
   isPrivileged(participant: Participant): boolean {
     return participant === this.privileged
   }
@@ -108,9 +125,9 @@ export class Traffic {
   assembles(participant: Participant, bytes: number): void {
     this.assemblingBytes += bytes - (this.assembling.get(participant) ?? 0)
     if (bytes > 0) this.assembling.set(participant, bytes)
-    else if (this.assembling.delete(participant) && participant === this.privileged) {
-      this.privileged = undefined
-      this.scheduleResume()
+    else if (this.assembling.delete(participant)) {
+      if (participant === this.privileged) this.privileged = undefined
+      if (this.waiting.size > 0) this.scheduleResume()
     }
   }
 
@@ -143,15 +160,18 @@ export class Traffic {
   private resumeWaiting(): void {
     const { inFlightBytesMax } = this.limits
     // A quarter of room first, so that the limit does not stop and start everybody at each frame.
-    if (this.overLimit && this.slabs.bytesInUse > inFlightBytesMax * 0.75) {
+    if (this.overLimit && this.handledBytes > inFlightBytesMax * 0.75) {
       this.choosePrivileged()
       return
     }
     this.overLimit = false
-    this.privileged = undefined
+    const crowded = this.assemblingBytes > inFlightBytesMax * 0.75
+    if (crowded) this.choosePrivileged()
+    else this.privileged = undefined
     // Each may fill a slab before the limit is looked at again.
-    let room = Math.max(1, Math.floor((inFlightBytesMax - this.slabs.bytesInUse) / SLAB_BYTES))
+    let room = Math.max(1, Math.floor((inFlightBytesMax - this.handledBytes) / SLAB_BYTES))
     for (const participant of this.waiting) {
+      if (crowded && this.assembling.has(participant)) continue
       if (room-- === 0) {
         this.scheduleResume()
         return

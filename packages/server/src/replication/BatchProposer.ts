@@ -87,7 +87,18 @@ const inform = (owner: StreamOwner, endOffset: number): unknown => {
   }
 }
 
+/** The same for the last news that there is. */
+const tell = (owner: StreamOwner, error: WalFailed): unknown => {
+  try {
+    owner.failed(error)
+    return undefined
+  } catch (defect) {
+    return defect
+  }
+}
+
 const make = Effect.gen(function* () {
+  const runFork = Effect.runForkWith(yield* Effect.context<never>())
   const owners = new Map<number, StreamOwner>()
   const sealedListeners: Array<(sequence: number) => void> = []
   const mailbox = yield* Queue.unbounded<Proposal>()
@@ -133,8 +144,12 @@ const make = Effect.gen(function* () {
       proposal.keep()
     },
     failed: (error) => {
-      for (const owner of owners.values()) owner.failed(error)
+      // First, so that the node stops whatever an owner makes of the news.
       Deferred.doneUnsafe(failure, Exit.succeed(error))
+      for (const owner of owners.values()) {
+        const defect = tell(owner, error)
+        if (defect !== undefined) runFork(Effect.logError("The end of the log could not be told to everybody", defect))
+      }
     },
     sealed: (sequence) => {
       for (const listener of sealedListeners) listener(sequence)

@@ -207,6 +207,8 @@ export class Partition {
         if (message._tag === "Append") refuse(message, errorCode)
         this.#queued--
       }
+      // Its fiber would wait for the next message as long as the node lives, one for each deleted partition.
+      Queue.shutdownUnsafe(this.#mailbox)
     }
     this.#waiters.failAll(errorCode)
     this.wakeReaders()

@@ -21,6 +21,9 @@ import { StorageError } from "./SegmentsContext.ts"
 
 /** Bytes that may lie between an index entry and the batch that is looked for. */
 const LANDING_SLACK_BYTES = 8 * 1024
+/** A synchronous read that takes longer went to the disk, not to the page cache: for a while all reads go to the pool. */
+const SLOW_READ_MICROS = 4_000
+const POOL_AFTER_SLOW_MICROS = 1_000_000
 /** Foreign frames between two batches of a partition that are read along rather than skipped by another system call. */
 const RUN_GAP_BYTES = 4 * 1024
 
@@ -30,6 +33,8 @@ export class Read {
   readonly leases: Array<Lease> = []
   /** Sum of the slices; for a cold read, what it will probably bring. */
   bytes = 0
+  /** Size of the pooled buffers that the leases keep; more than `bytes` where a little of a buffer is wanted. */
+  pinnedBytes = 0
   /** Where the next read begins. */
   nextOffset: number
   cold: ColdRead | undefined
@@ -61,7 +66,7 @@ export const readInto = (
       const file = segments.find(read.nextOffset)
       if (file.baseOffset > read.nextOffset) throw file.damaged(`offset ${read.nextOffset} is missing before it`)
       const landing = file.landing(read.nextOffset)
-      if (!file.isWarm(landing.position)) {
+      if (!file.isWarm(landing.position) || store.context.disk.nowMicros() < store.context.poolUntilMicros) {
         // Only a whole read is cold: what is in hand goes out first, the next fetch begins with the cold part.
         if (read.bytes > 0) return
         read.cold = { offset: read.nextOffset, endOffset, maxBytes, minOneBatch }
@@ -90,8 +95,13 @@ const missing = (store: PartitionStore, offset: number): StorageError =>
   })
 
 const readFile = (store: PartitionStore, file: SegmentFile, buffer: PooledBuffer, scan: FileScan): number => {
+  const { disk, handles } = store.context
   try {
-    return store.context.handles.get(file.logPath).read(buffer.bytes, 0, scan.want, scan.position)
+    const started = disk.nowMicros()
+    const length = handles.get(file.logPath).read(buffer.bytes, 0, scan.want, scan.position)
+    const ended = disk.nowMicros()
+    if (ended - started > SLOW_READ_MICROS) store.context.poolUntilMicros = ended + POOL_AFTER_SLOW_MICROS
+    return length
   } catch (error) {
     buffer.release()
     throw error
@@ -267,6 +277,7 @@ class FileScan {
     this.#verify(bytes, start, pos, this.position - pos)
     read.slices.push(bytes.subarray(start, pos))
     read.leases.push(buffer)
+    read.pinnedBytes += buffer.bytes.length
     this.#file.readEndedAt(read.nextOffset, this.position)
     return true
   }
@@ -339,6 +350,7 @@ const readWal = (
       const buffer = context.buffers.lease(length)
       buffer.bytes.set(view)
       read.leases.push(buffer)
+      read.pinnedBytes += buffer.bytes.length
       read.slices.push(buffer.bytes.subarray(0, length))
     }
     read.bytes += length
@@ -366,6 +378,7 @@ const readRun = (store: PartitionStore, read: Read, first: number, endOffset: nu
   }
   const buffer = context.buffers.lease(end - from)
   read.leases.push(buffer)
+  read.pinnedBytes += buffer.bytes.length
   wal.read(from, end - from, buffer.bytes, 0)
   for (let i = first; i <= last; i++) {
     const pos = index.address(i) - from

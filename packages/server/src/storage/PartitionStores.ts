@@ -89,6 +89,7 @@ const make = Effect.fnUntraced(function* (options: PartitionStoresOptions) {
     decompress: options.decompress,
     settledBytes: 0,
     warmBytes: options.warmBytes ?? WARM_BYTES,
+    poolUntilMicros: 0,
     touched: (segment, store) => {
       const touched = touchedSegments.get(segment)
       if (touched === undefined) touchedSegments.set(segment, new Set([store]))

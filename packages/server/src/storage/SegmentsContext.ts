@@ -37,6 +37,8 @@ export interface StoreContext {
   settledBytes: number
   /** Data that was settled longer ago than this is read through the thread pool. */
   readonly warmBytes: number
+  /** Until then even recent data is read through the thread pool: the page cache has been found not to hold it. */
+  poolUntilMicros: number
   readonly touched: (segment: number, store: PartitionStore) => void
   /** A frame that is no batch was reserved: its segment goes only after a checkpoint that covers it. */
   readonly controlWritten: (address: number) => void
