@@ -25,7 +25,8 @@ const PACKED_BYTES_MAX = 3_000_000
 /** Those that are loaded at the start of a broker. */
 const TAKEN = new Set(["node:fs", "node:net", "node:os", "node:path", "node:zlib", "node:module"])
 /** What every command loads. */
-const BASE = /\/node_modules\/effect\/|^\0|\/packages\/cli\/src\/(args|settings|render\/(paint|help)|Cli|Commands|CliFailure|Version)/
+const BASE =
+  /\/node_modules\/effect\/|^\0|\/packages\/cli\/src\/(args|settings|render\/(paint|help)|Cli|Commands|CliFailure|Version)/
 const NODE = /\/packages\/(core|server)\/src\/|\/cli\/src\/(commands\/(Serve|Explain)|render\/banner)/
 const NATIVE_EXTRAS = ["@node-rs/crc32", "msgpackr-extract"]
 

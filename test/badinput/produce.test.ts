@@ -346,6 +346,8 @@ const from = (producerId: number, baseSequence: number, records = 1, producerEpo
     { producerId, producerEpoch, baseSequence }
   )
 
+const ANOTHER = { producerId: 9, producerEpoch: 0, baseSequence: 0 }
+
 describe("idempotent producers", () => {
   test("a duplicate is answered with the original offset, and stored once", async () => {
     const topic = await freshTopic()
@@ -439,12 +441,17 @@ describe("idempotent producers", () => {
         expect(await produce(client, topic, from(8, next))).toMatchObject({ errorCode: 0, baseOffset: next })
       }
       expect((await produce(client, topic, from(8, 0))).baseOffset).toBe(0)
+      // Records may be older than a producer id lives: what counts is when the broker saw them.
+      const aged = await createTopic(client, "aged")
+      const old = () => buildBatch([{ timestamp: Date.now() - 172_800_000, value: utf8("old") }], ANOTHER)
+      expect((await produce(client, aged, old())).baseOffset).toBe(0)
       let next = 1
       for (const signal of ["SIGKILL", "SIGTERM", "SIGKILL", "SIGTERM"] as const) {
         await node.end(signal)
         await node.start()
         client = await Peer.connect(node.port)
         await expectKept(next++)
+        expect(await produce(client, aged, old())).toMatchObject({ errorCode: 0, baseOffset: 0 })
       }
       expect(await latestOffset(client, topic)).toBe(next)
       client[Symbol.dispose]()

@@ -22,7 +22,7 @@ import {
 } from "./Requests.ts"
 
 const MIB = 1 << 20
-const RESIDENT_MIB_MAX = 900
+const RESIDENT_MIB_MAX = 1200
 const CONNECTIONS = 1000
 const LARGE = 200
 const SMALL = 2000

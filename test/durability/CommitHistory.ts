@@ -46,7 +46,8 @@ export class CommitHistory {
   /** The broker's process is dead: commits that their clients gave up have happened by now, or never will. */
   brokerEnded(): void {
     for (const commits of this.#commits.values()) {
-      for (const commit of commits) if (commit.outcome === "unknown" && commit.ended > this.#step) commit.ended = this.#step
+      for (const commit of commits)
+        if (commit.outcome === "unknown" && commit.ended > this.#step) commit.ended = this.#step
     }
     this.#step++
   }

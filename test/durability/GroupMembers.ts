@@ -1,24 +1,36 @@
 /**
  * Members of consumer groups as users write them, by two unmodified clients, that live through the death of their broker.
  *
- * A member consumes, commits each batch (or record) by itself, and tells its owner what it saw and what was acknowledged.
+ * A member commits each batch (or record) that it consumes, through its owner, who so learns what was acknowledged.
  * kafkajs goes on by itself when the broker comes back; the other client ends its stream, and the member makes a new one.
  * Each keeps its last lines of log, to be shown when something hangs.
  */
-import { Consumer, stringDeserializers } from "@platformatic/kafka"
+import { Consumer } from "@platformatic/kafka"
 import { Kafka, logLevel } from "kafkajs"
 
-export const SESSION_MS = 2_000
+/** Whoever dies without leaving is missed after this time; no recovery can be much quicker. */
+const SESSION_MS = 2_000
 const REBALANCE_MS = 4_000
 const HEARTBEAT_MS = 200
 const WAIT_MS = 200
 const REQUEST_MS = 5_000
 const LOG_LINES_MAX = 400
+const RESTART_MS = 50
+const GROUP_EVENTS = [
+  "consumer:group:join",
+  "consumer:group:leave",
+  "consumer:group:rejoin",
+  "consumer:group:rebalance"
+] as const
 
 export interface MemberEvents {
-  readonly consumed: (groupId: string, partition: number, value: string) => void
   /** Runs `commit`, which succeeds when the broker has acknowledged it. */
-  readonly committing: (groupId: string, partition: number, offset: number, commit: () => Promise<unknown>) => Promise<void>
+  readonly committing: (
+    groupId: string,
+    partition: number,
+    offset: number,
+    commit: () => Promise<unknown>
+  ) => Promise<void>
 }
 
 export interface MemberParts {
@@ -78,7 +90,6 @@ export const kafkaJsMember = ({ name, bootstrap, groupId, topic, events }: Membe
       autoCommit: false,
       eachBatch: async ({ batch, heartbeat }) => {
         const { partition } = batch
-        for (const { value } of batch.messages) events.consumed(groupId, partition, value?.toString() ?? "")
         const offset = Number(batch.lastOffset()) + 1
         await events.committing(groupId, partition, offset, () =>
           consumer.commitOffsets([{ topic, partition, offset: String(offset) }])
@@ -102,30 +113,13 @@ export const kafkaJsMember = ({ name, bootstrap, groupId, topic, events }: Membe
   }
 }
 
-export const platformaticMember = ({ name, bootstrap, groupId, topic, events }: MemberParts): GroupMember => {
+export const platformaticMember = (parts: MemberParts): GroupMember => {
+  const { name, groupId, topic, events } = parts
   const log = new Log()
   let stopped = false
   let end = async (): Promise<void> => {}
   const live = async (): Promise<void> => {
-    const consumer = new Consumer({
-      clientId: name,
-      bootstrapBrokers: [bootstrap],
-      groupId,
-      retries: 3,
-      retryDelay: 50,
-      connectTimeout: 1_000,
-      timeout: REQUEST_MS,
-      requestTimeout: REQUEST_MS,
-      sessionTimeout: SESSION_MS,
-      rebalanceTimeout: REBALANCE_MS,
-      heartbeatInterval: HEARTBEAT_MS,
-      deserializers: stringDeserializers
-    })
-    const events_ = ["consumer:group:join", "consumer:group:leave", "consumer:group:rejoin", "consumer:group:rebalance"] as const
-    for (const event of events_) consumer.on(event, (...args: ReadonlyArray<unknown>) => log.note(`${event} ${brief(args)}`))
-    // What goes wrong while it closes is told by an event only.
-    consumer.on("error", (failure: Error) => log.note(`error ${failure.message}`))
-    consumer.on("consumer:heartbeat:error", (...args: ReadonlyArray<unknown>) => log.note(`heartbeat error ${brief(args)}`))
+    const consumer = platformaticConsumer(parts, log)
     try {
       const stream = await consumer.consume({
         topics: [topic],
@@ -140,7 +134,6 @@ export const platformaticMember = ({ name, bootstrap, groupId, topic, events }: 
       const consuming = (async () => {
         for await (const message of stream) {
           const { partition } = message
-          events.consumed(groupId, partition, message.value)
           await events.committing(groupId, partition, Number(message.offset) + 1, async () => message.commit())
         }
       })()
@@ -148,7 +141,9 @@ export const platformaticMember = ({ name, bootstrap, groupId, topic, events }: 
       // A stream that dies while a commit of it is under way leaves that commit without an outcome.
       await Promise.race([consuming, closed])
     } catch (failure) {
-      log.note(`failed: ${failure instanceof Error ? `${failure.message} ${String(failure.cause ?? "")}` : String(failure)}`)
+      log.note(
+        `failed: ${failure instanceof Error ? `${failure.message} ${String(failure.cause ?? "")}` : String(failure)}`
+      )
     } finally {
       log.note("---- close")
       await consumer.close(true).catch((failure: unknown) => log.note(`close failed: ${String(failure)}`))
@@ -158,7 +153,7 @@ export const platformaticMember = ({ name, bootstrap, groupId, topic, events }: 
   const running = (async () => {
     while (!stopped) {
       await live()
-      if (!stopped) await new Promise((next) => setTimeout(next, 50))
+      if (!stopped) await new Promise((next) => setTimeout(next, RESTART_MS))
     }
   })()
   return {
@@ -172,6 +167,30 @@ export const platformaticMember = ({ name, bootstrap, groupId, topic, events }: 
       await running
     }
   }
+}
+
+const platformaticConsumer = ({ name, bootstrap, groupId }: MemberParts, log: Log) => {
+  const consumer = new Consumer({
+    clientId: name,
+    bootstrapBrokers: [bootstrap],
+    groupId,
+    retries: 3,
+    retryDelay: 50,
+    connectTimeout: 1_000,
+    timeout: REQUEST_MS,
+    requestTimeout: REQUEST_MS,
+    sessionTimeout: SESSION_MS,
+    rebalanceTimeout: REBALANCE_MS,
+    heartbeatInterval: HEARTBEAT_MS
+  })
+  for (const event of GROUP_EVENTS)
+    consumer.on(event, (...args: ReadonlyArray<unknown>) => log.note(`${event} ${brief(args)}`))
+  // What goes wrong while it closes is told by an event only.
+  consumer.on("error", (failure: Error) => log.note(`error ${failure.message}`))
+  consumer.on("consumer:heartbeat:error", (...args: ReadonlyArray<unknown>) =>
+    log.note(`heartbeat error ${brief(args)}`)
+  )
+  return consumer
 }
 
 const brief = (args: ReadonlyArray<unknown>): string =>

@@ -7,11 +7,11 @@
  * what a node shows after a start it must never lose either.
  */
 import { concatBytes } from "@chronik-effect/core/base/Bytes.ts"
-import { ErrorCode } from "@chronik-effect/core/model/ErrorCode.ts"
 import type { Command } from "@chronik-effect/core/metadata/Command.ts"
 import { emptyImage, type MetadataImage } from "@chronik-effect/core/metadata/MetadataImage.ts"
 import { replay } from "@chronik-effect/core/metadata/Replay.ts"
 import { encodeSnapshot } from "@chronik-effect/core/metadata/Snapshot.ts"
+import { ErrorCode } from "@chronik-effect/core/model/ErrorCode.ts"
 import { buildBatch } from "@chronik-effect/core/record/BatchBuilder.ts"
 import * as RecordBatch from "@chronik-effect/core/record/RecordBatch.ts"
 import { Append } from "@chronik-effect/server/replication/Append.ts"
@@ -134,13 +134,21 @@ export const handOver = (
   return Deferred.await(outcome)
 }
 
-export const readAll = Effect.fnUntraced(function* (partition: Partition, from: number, end: number, maxBytes = 20_000) {
+export const readAll = Effect.fnUntraced(function* (
+  partition: Partition,
+  from: number,
+  end: number,
+  maxBytes = 20_000
+) {
   const parts: Array<Uint8Array> = []
   let at = from
   while (at < end) {
     let read: Read = partition.read(at, end, maxBytes, true)
     if (read.cold !== undefined) read = yield* partition.store.readCold(read.cold)
-    ensure(read.bytes > 0, () => `a read of ${partition.topic}-${partition.partition} at ${at} of ${end} brought nothing`)
+    ensure(
+      read.bytes > 0,
+      () => `a read of ${partition.topic}-${partition.partition} at ${at} of ${end} brought nothing`
+    )
     parts.push(...read.slices.map((slice) => slice.slice()))
     for (const lease of read.leases) lease.release()
     at = read.nextOffset
@@ -248,32 +256,30 @@ export class Promises {
     this.commands.push(pending!)
   }
 
-  readonly #verifyLog = Effect.fnUntraced({ self: this }, function* (
-    this: Promises,
-    stack: StorageStack,
-    partition: Partition,
-    log: PromisedLog
-  ) {
-    const { logStartOffset: start, logEndOffset: end, highWatermark, lastStableOffset } = partition
-    const at = () => `${log.name}: start ${start}, end ${end}, high watermark ${highWatermark}`
-    const wanted = () => `start ${log.durableStart}..${log.start}, acknowledged ${log.acknowledged}, sent ${log.end}`
-    ensure(start >= log.durableStart && start <= log.start, () => `${at()}; wrong log start, promised ${wanted()}`)
-    ensure(end >= log.acknowledged, () => `${at()}; acknowledged records are gone, promised ${wanted()}`)
-    ensure(end <= Math.max(log.end, start), () => `${at()}; more than was ever sent, promised ${wanted()}`)
-    ensure(highWatermark === end && lastStableOffset === end, () => `${at()}; wrong high watermark`)
-    const bytes = yield* readAll(partition, start, end)
-    const same = Buffer.compare(bytes, log.between(start, end)) === 0
-    ensure(same, () => `${at()}; the bytes are not those that were sent, promised ${wanted()}`)
-    for (const producerId of PRODUCERS) {
-      const inFlight = log.batches.filter((batch) => batch.producerId === producerId).slice(-IN_FLIGHT_MAX)
-      const oldest = Math.max(log.retriedFrom.get(producerId) ?? 0, inFlight[0]?.base ?? 0)
-      log.retriedFrom.set(producerId, oldest)
+  readonly #verifyLog = Effect.fnUntraced(
+    { self: this },
+    function* (this: Promises, stack: StorageStack, partition: Partition, log: PromisedLog) {
+      const { logStartOffset: start, logEndOffset: end, highWatermark, lastStableOffset } = partition
+      const at = () => `${log.name}: start ${start}, end ${end}, high watermark ${highWatermark}`
+      const wanted = () => `start ${log.durableStart}..${log.start}, acknowledged ${log.acknowledged}, sent ${log.end}`
+      ensure(start >= log.durableStart && start <= log.start, () => `${at()}; wrong log start, promised ${wanted()}`)
+      ensure(end >= log.acknowledged, () => `${at()}; acknowledged records are gone, promised ${wanted()}`)
+      ensure(end <= Math.max(log.end, start), () => `${at()}; more than was ever sent, promised ${wanted()}`)
+      ensure(highWatermark === end && lastStableOffset === end, () => `${at()}; wrong high watermark`)
+      const bytes = yield* readAll(partition, start, end)
+      const same = Buffer.compare(bytes, log.between(start, end)) === 0
+      ensure(same, () => `${at()}; the bytes are not those that were sent, promised ${wanted()}`)
+      for (const producerId of PRODUCERS) {
+        const inFlight = log.batches.filter((batch) => batch.producerId === producerId).slice(-IN_FLIGHT_MAX)
+        const oldest = Math.max(log.retriedFrom.get(producerId) ?? 0, inFlight[0]?.base ?? 0)
+        log.retriedFrom.set(producerId, oldest)
+      }
+      log.batches = log.batches.filter((batch) => batch.end <= end)
+      log.acknowledged = end
+      log.start = log.durableStart = start
+      this.#verifyProducers(stack, partition, log)
     }
-    log.batches = log.batches.filter((batch) => batch.end <= end)
-    log.acknowledged = end
-    log.start = log.durableStart = start
-    this.#verifyProducers(stack, partition, log)
-  })
+  )
 
   /** Retries are answered with the original's offset, and the next sequence would be taken. */
   #verifyProducers(stack: StorageStack, partition: Partition, log: PromisedLog): void {
@@ -288,7 +294,8 @@ export class Promises {
         const { errorCode, duplicate } = producers.check(batch.sent, 0, now)
         ensure(
           errorCode === ErrorCode.NONE && duplicate?.baseOffset === batch.base,
-          () => `${log.name}: a retry of producer ${producerId} at ${batch.base} got ${errorCode}/${duplicate?.baseOffset}`
+          () =>
+            `${log.name}: a retry of producer ${producerId} at ${batch.base} got ${errorCode}/${duplicate?.baseOffset}`
         )
       }
       const next = makeBatch(1, 10, producerId, log.nextSequence(producerId))

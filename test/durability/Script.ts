@@ -4,9 +4,9 @@
  * made again. Everything is noted in `Promises`; everything that can be checked while the node runs is checked here.
  */
 import type { Prng } from "@chronik-effect/core/base/Prng.ts"
-import { ErrorCode } from "@chronik-effect/core/model/ErrorCode.ts"
 import type { Command } from "@chronik-effect/core/metadata/Command.ts"
 import type { TopicImage } from "@chronik-effect/core/metadata/MetadataImage.ts"
+import { ErrorCode } from "@chronik-effect/core/model/ErrorCode.ts"
 import { Effect } from "effect"
 import { Broken, handOver, makeBatch, PRODUCERS, type Promises, readAll } from "./Promises.ts"
 import { NODE_ID, type StorageStack } from "./StorageStack.ts"
@@ -71,12 +71,13 @@ const burst = (life: Life) =>
       return promises.append(partition, log, batch, life.isAlive)
     })
     return Effect.forEach(outcomes, (outcome) => outcome, { concurrency: "unbounded" }).pipe(
-      Effect.map((all) => {
+      Effect.tap((all) => {
         const refused = all.find(({ errorCode }) => errorCode !== ErrorCode.NONE)
         // A topic may be deleted under its producers.
         if (refused !== undefined && refused.errorCode !== ErrorCode.UNKNOWN_TOPIC_OR_PARTITION && life.isAlive()) {
-          throw new Broken(`an append to a healthy node was answered with ${refused.errorCode}`)
+          return Effect.die(new Broken(`an append to a healthy node was answered with ${refused.errorCode}`))
         }
+        return Effect.void
       })
     )
   })

@@ -71,7 +71,12 @@ export class SimulatedDisk {
   readonly #pending = new Set<PendingSync>()
   #dead = false
 
-  constructor(seed: number, names: Names = new Map([["/data", "directory"]]), durable: Names = new Map(names), namings: Array<Naming> = []) {
+  constructor(
+    seed: number,
+    names: Names = new Map([["/data", "directory"]]),
+    durable: Names = new Map(names),
+    namings: Array<Naming> = []
+  ) {
     this.#random = new Prng(seed)
     this.#names = names
     this.#durableNames = durable
@@ -225,7 +230,11 @@ export class SimulatedDisk {
     return Disk.of({
       open: (path, mode) => this.#open(path, mode),
       exists: (path) => this.#names.has(path),
-      list: (path) => [...this.#names.keys()].filter((n) => parentOf(n) === path).map((n) => n.slice(path.length + 1)).sort(),
+      list: (path) =>
+        [...this.#names.keys()]
+          .filter((n) => parentOf(n) === path)
+          .map((n) => n.slice(path.length + 1))
+          .sort(),
       makeDirectory: (path) => this.#makeDirectory(path),
       rename: (from, to) => {
         this.#ask("rename", from)

@@ -67,9 +67,9 @@ const layerOn = (disk: Disk["Service"]) => {
     metadataReserveBytes: 4 * 1024,
     segmentsMax: 6
   }).pipe(Layer.provideMerge(NodeIdentity.layer({ directory: DATA, nodeId: NODE_ID, lock: false })))
-  const Metadata = Layer.unwrap(
-    Effect.map(NodeIdentity, ({ clusterId }) => MetadataStore.layer({ clusterId }))
-  ).pipe(Layer.provideMerge(MetadataLog.layerSingle({ directory: `${DATA}/metadata` })))
+  const Metadata = Layer.unwrap(Effect.map(NodeIdentity, ({ clusterId }) => MetadataStore.layer({ clusterId }))).pipe(
+    Layer.provideMerge(MetadataLog.layerSingle({ directory: `${DATA}/metadata` }))
+  )
   const Logs = Layer.mergeAll(Settler.layer, Retention.layer({ checkIntervalMs: 3_600_000 })).pipe(
     Layer.provideMerge(PartitionStores.layer({ dataDir: DATA, decompress }))
   )

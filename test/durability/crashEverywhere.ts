@@ -96,7 +96,8 @@ const sentenceOf = (cause: Cause.Cause<unknown>): string => {
   return failure instanceof Broken || failure instanceof StorageError ? failure.message : Cause.pretty(cause)
 }
 
-const quiet = process.env.CRASH_LOG === undefined ? Effect.provide(Logger.layer([])) : <A, E>(run: Effect.Effect<A, E>) => run
+const quiet =
+  process.env.CRASH_LOG === undefined ? Effect.provide(Logger.layer([])) : <A, E>(run: Effect.Effect<A, E>) => run
 
 /** Four lives on one disk. */
 const crashedAt = (seed: number, boundary: number, loss: Loss) => {
@@ -124,7 +125,9 @@ const crashedAt = (seed: number, boundary: number, loss: Loss) => {
     yield* oneLife({ number: 4, disk, promises, random, steps: 5 })
   }).pipe(
     Effect.mapError((error) => new Broken(String(error))),
-    Effect.catchDefect((defect) => Effect.fail(new Broken(`${second}: ${defect instanceof Error ? defect.message : defect}`))),
+    Effect.catchDefect((defect) =>
+      Effect.fail(new Broken(`${second}: ${defect instanceof Error ? defect.message : defect}`))
+    ),
     quiet
   )
 }

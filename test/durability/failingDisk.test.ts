@@ -79,7 +79,8 @@ describe("a sync of the WAL that fails", () => {
 
           const left = disk.crash(loss, 3)
           const again = yield* begin(left, promises)
-          for (let i = 0; i < 9; i++) expect((yield* send(again, promises, i % PARTITIONS)).errorCode).toBe(ErrorCode.NONE)
+          for (let i = 0; i < 9; i++)
+            expect((yield* send(again, promises, i % PARTITIONS)).errorCode).toBe(ErrorCode.NONE)
           const third = left.crash("lost", 4)
           yield* again.close
           yield* (yield* begin(third, promises)).close
@@ -96,13 +97,22 @@ interface Site {
 const SITES: ReadonlyArray<Site> = [
   { name: "a new WAL segment", refuses: (operation) => operation === "allocate" },
   { name: "a segment file", refuses: (operation, path) => operation === "write" && path.endsWith(".log") },
-  { name: "the creation of a segment file", refuses: (operation, path) => operation === "open" && path.endsWith(".log") },
+  {
+    name: "the creation of a segment file",
+    refuses: (operation, path) => operation === "open" && path.endsWith(".log")
+  },
   { name: "an index file", refuses: (operation, path) => operation === "write" && path.endsWith("index") },
   { name: "a producer snapshot", refuses: (operation, path) => operation === "write" && path.includes("producers.") },
   { name: "a metadata snapshot", refuses: (operation, path) => operation === "write" && path.includes(".snapshot") },
-  { name: "the rename of a metadata snapshot", refuses: (operation, path) => operation === "rename" && path.includes(".snapshot") },
+  {
+    name: "the rename of a metadata snapshot",
+    refuses: (operation, path) => operation === "rename" && path.includes(".snapshot")
+  },
   { name: "the checkpoint", refuses: (operation, path) => operation === "write" && path.includes("checkpoint.tmp") },
-  { name: "everything that grows", refuses: (operation, path) => operation === "allocate" || (operation === "write" && !path.includes("/wal/")) }
+  {
+    name: "everything that grows",
+    refuses: (operation, path) => operation === "allocate" || (operation === "write" && !path.includes("/wal/"))
+  }
 ]
 
 /** Sends until one is refused or not answered any more, or `most` went well. Answers the one that waits. */

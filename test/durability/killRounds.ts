@@ -9,7 +9,10 @@
  */
 import { parseArgs } from "node:util"
 import { Prng } from "@chronik-effect/core/base/Prng.ts"
+import { createTopic } from "@chronik-effect/server/client/kafka/Admin.ts"
+import { makeKafkaClient } from "@chronik-effect/server/client/kafka/KafkaClient.ts"
 import { Producer, stringSerializers } from "@platformatic/kafka"
+import { Effect } from "effect"
 import { BrokerProcess, freePort, temporaryDirectory } from "../support/BrokerProcess.ts"
 import { readPartition } from "./readPartition.ts"
 
@@ -47,7 +50,6 @@ class Load {
       clientId: `kill-${index}`,
       bootstrapBrokers: [this.#bootstrap],
       idempotent: true,
-      autocreateTopics: true,
       retries: 2,
       retryDelay: 5,
       timeout: 5_000,
@@ -76,7 +78,8 @@ const verify = async (bootstrap: string, acknowledged: Acknowledged): Promise<vo
     const values = await readPartition(bootstrap, TOPIC, partition)
     const seen = new Set<string>()
     for (const [offset, value] of values.entries()) {
-      if (seen.has(value)) throw new Error(`${value} lies twice in partition ${partition}, the second time at ${offset}`)
+      if (seen.has(value))
+        throw new Error(`${value} lies twice in partition ${partition}, the second time at ${offset}`)
       seen.add(value)
     }
     for (const [offset, value] of acknowledged[partition]!) {
@@ -97,6 +100,7 @@ export const killRounds = async (rounds: number, seed: number, producers: number
   const restarts: Array<number> = []
   try {
     await broker.start()
+    await makeTopic(broker.bootstrap)
     const load = new Load(broker.bootstrap)
     for (let round = 1; round <= rounds; round++) {
       const stopped = new AbortController()
@@ -109,8 +113,13 @@ export const killRounds = async (rounds: number, seed: number, producers: number
       await running
       await broker.start()
       restarts.push(broker.readyMs)
-      await verify(broker.bootstrap, load.acknowledged)
-      if (rounds >= 20 && round % 10 === 0) process.stdout.write(`round ${round}: ${count(load.acknowledged)} acknowledged, all there\n`)
+      await verify(broker.bootstrap, load.acknowledged).catch((error: unknown) => {
+        throw new Error(`round ${round} of seed ${seed}: ${error}\nThe broker said:\n${broker.output}`, {
+          cause: error
+        })
+      })
+      if (rounds >= 20 && round % 10 === 0)
+        process.stdout.write(`round ${round}: ${count(load.acknowledged)} acknowledged, all there\n`)
     }
     restarts.sort((a, b) => a - b)
     return {
@@ -123,6 +132,15 @@ export const killRounds = async (rounds: number, seed: number, producers: number
     await broker.dispose()
   }
 }
+
+const makeTopic = (bootstrap: string): Promise<unknown> =>
+  Effect.runPromise(
+    Effect.scoped(
+      Effect.flatMap(makeKafkaClient({ bootstrap }), (client) =>
+        createTopic(client, { name: TOPIC, partitions: PARTITIONS })
+      )
+    )
+  )
 
 const count = (acknowledged: Acknowledged): number => acknowledged.reduce((sum, one) => sum + one.size, 0)
 

@@ -1,7 +1,7 @@
+import type { DiskOperation } from "@chronik-effect/server/io/Disk.ts"
+import * as SnapshotFile from "@chronik-effect/server/metadata/SnapshotFile.ts"
 import { Effect, Logger } from "effect"
 import { describe, expect, it } from "vitest"
-import * as SnapshotFile from "@chronik-effect/server/metadata/SnapshotFile.ts"
-import type { DiskOperation } from "@chronik-effect/server/io/Disk.ts"
 import { makeBatch, Promises } from "./Promises.ts"
 import { creation } from "./Script.ts"
 import { SimulatedDisk } from "./SimulatedDisk.ts"
@@ -24,7 +24,12 @@ const begin = Effect.fnUntraced(function* (disk: SimulatedDisk, promises: Promis
 })
 
 /** Appends until the WAL segments of all of it are settled. */
-const settle = Effect.fnUntraced(function* (disk: SimulatedDisk, stack: StorageStack, promises: Promises, producerId: number) {
+const settle = Effect.fnUntraced(function* (
+  disk: SimulatedDisk,
+  stack: StorageStack,
+  promises: Promises,
+  producerId: number
+) {
   const partition = stack.partitions.findById(TOPIC, 0)!
   const log = promises.log("t", TOPIC, 0)
   const from = stack.settler.stats.segments
@@ -132,7 +137,10 @@ const killedIn = Effect.fnUntraced(function* (
   disk.onOperation = (done, path) => {
     if (killed === undefined && done === operation && path.endsWith(suffix)) killed = disk.crash("killed", 1)
   }
-  yield* Effect.raceFirst(Effect.exit(work), untilTrue(() => killed !== undefined))
+  yield* Effect.raceFirst(
+    Effect.exit(work),
+    untilTrue(() => killed !== undefined)
+  )
   yield* stack.close
   if (killed === undefined) throw new Error(`the node never came to ${operation} ${suffix}`)
   return killed

@@ -76,7 +76,7 @@ describe("10,000 partitions", () => {
       `10,000 partitions: first produce ${Math.round(afterKill)} ms after kill -9, ${Math.round(afterStop)} ms after a clean stop; resident ${Math.round(rss / 1024)} MB (empty node ${Math.round(rssEmpty / 1024)} MB)\n`
     )
     expect(afterKill).toBeLessThan(2_000)
-    expect(afterStop).toBeLessThan(1_500)
+    expect(afterStop).toBeLessThan(1_000)
     expect((rss - rssEmpty) / 1024).toBeLessThan(150)
   }, 120_000)
 

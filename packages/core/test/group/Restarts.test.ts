@@ -102,7 +102,11 @@ class World {
   /** Time passes; what expires meanwhile is committed at once. */
   pass(ms: number): void {
     const until = this.now + ms
-    for (let next = this.machine.nextDeadline(); next !== undefined && next <= until; next = this.machine.nextDeadline()) {
+    for (
+      let next = this.machine.nextDeadline();
+      next !== undefined && next <= until;
+      next = this.machine.nextDeadline()
+    ) {
       this.now = Math.max(this.now, next)
       this.commitLog()
       this.#take(this.machine.tick(this.now))
@@ -204,9 +208,21 @@ class World {
   #sync(client: Client): GroupCommand {
     // Whose it is, of which generation, and by which leadership: a generation's number may come twice around a crash.
     const share = `${client.generation} ${client.leads}`
-    const assignments = client.leads === 0 ? [] : client.members.map((memberId) => ({ memberId, assignment: new TextEncoder().encode(share) }))
+    const assignments =
+      client.leads === 0
+        ? []
+        : client.members.map((memberId) => ({ memberId, assignment: new TextEncoder().encode(share) }))
     const { memberId, generation: generationId, instance: groupInstanceId } = client
-    return { _tag: "Sync", groupId: "g", memberId, generationId, groupInstanceId, protocolType: null, protocolName: null, assignments }
+    return {
+      _tag: "Sync",
+      groupId: "g",
+      memberId,
+      generationId,
+      groupInstanceId,
+      protocolType: null,
+      protocolName: null,
+      assignments
+    }
   }
 
   #take(decision: Decision<GroupRecord, GroupResult>): void {
@@ -245,10 +261,14 @@ class World {
     client.next = "heartbeat"
     client.beatAt = this.now + BEAT_MS
     client.assignment = text(response.assignment)
-    if (client.assignment !== "") expect(Number(client.assignment.split(" ")[0]), "of the generation that asks").toBe(client.generation)
+    if (client.assignment !== "")
+      expect(Number(client.assignment.split(" ")[0]), "of the generation that asks").toBe(client.generation)
   }
 
-  #joined(client: Client, { memberId, generationId, leader, skipAssignment, members }: GroupResult & { _tag: "Join" }): void {
+  #joined(
+    client: Client,
+    { memberId, generationId, leader, skipAssignment, members }: GroupResult & { _tag: "Join" }
+  ): void {
     const leads = leader === memberId && !skipAssignment ? ++this.#named : 0
     Object.assign(client, { memberId, generation: generationId, leads, next: "sync", assignment: "" })
     client.members = members.map((member) => member.memberId)
@@ -272,7 +292,10 @@ class World {
     for (const share of shares) expect(Number(share.split(" ")[0])).toBe(group.generation)
     if (group.state === "PreparingRebalance") expect(group.joinTimer, "a join phase ends by time").toBeDefined()
     if (group.state === "CompletingRebalance" && group.writingGeneration < 0) {
-      expect(group.syncTimer ?? group.sessions.get(group.leader ?? ""), "a leader that does not sync is missed").toBeDefined()
+      expect(
+        group.syncTimer ?? group.sessions.get(group.leader ?? ""),
+        "a leader that does not sync is missed"
+      ).toBeDefined()
     }
   }
 

@@ -90,7 +90,8 @@ class PendingFetch implements ParkedReader, Turnable {
   }
 
   start(maxWaitMs: number): void {
-    this.#inItsRound(() => this.#begin(maxWaitMs))
+    if (this.#services.rounds.hasRoom) this.#begin(maxWaitMs)
+    else this.#inItsRound(() => this.#begin(maxWaitMs))
   }
 
   /** It may run far from the connection's callback: a defect must end this connection, not the process. */
@@ -300,9 +301,13 @@ class AnswerRounds {
     this.#turn = turn
   }
 
+  get hasRoom(): boolean {
+    return this.#bytes < ROUND_BYTES_MAX && this.#waiting.length === 0
+  }
+
   /** Runs `look` now, or in its turn when this round has answered enough. */
   run(look: () => void): void {
-    if (this.#bytes < ROUND_BYTES_MAX && this.#waiting.length === 0) look()
+    if (this.hasRoom) look()
     else this.#waiting.push(look)
   }
 

@@ -11,7 +11,7 @@
  */
 import { ZERO_UUID } from "@chronik-effect/core/base/Uuid.ts"
 import { isInternalTopic, topicNameProblem } from "@chronik-effect/core/metadata/Decide.ts"
-import type { TopicImage } from "@chronik-effect/core/metadata/MetadataImage.ts"
+import type { MetadataImage, TopicImage } from "@chronik-effect/core/metadata/MetadataImage.ts"
 import { ErrorCode } from "@chronik-effect/core/model/ErrorCode.ts"
 import {
   MetadataApi,
@@ -100,31 +100,30 @@ export const make = Effect.gen(function* () {
   const handler: Handler<MetadataRequest, MetadataResponse> = {
     api: MetadataApi,
     handle: (request, { apiVersion }) =>
-      Effect.map(find(request, apiVersion), (found) => {
-        const image = store.image()
-        const brokers = liveBrokerViews(image)
-        const live = nodeIds(brokers)
-        const operations = request.includeTopicAuthorizedOperations ? TOPIC_OPERATIONS : OPERATIONS_NOT_ASKED
-        return {
-          throttleTimeMs: 0,
-          brokers: brokers.map(({ nodeId, endpoint, rack }) => ({
-            nodeId,
-            host: endpoint.host,
-            port: endpoint.port,
-            rack
-          })),
-          clusterId: image.clusterId,
-          controllerId: controllerId(nodeId, brokers),
-          topics: found.map((one) => answerOf(one, live, operations)),
-          clusterAuthorizedOperations: request.includeClusterAuthorizedOperations
-            ? CLUSTER_OPERATIONS
-            : OPERATIONS_NOT_ASKED,
-          errorCode: ErrorCode.NONE
-        }
-      })
+      Effect.map(find(request, apiVersion), (found) => responseTo(request, found, store.image(), nodeId))
   }
   return handler
 })
+
+const responseTo = (
+  request: MetadataRequest,
+  found: ReadonlyArray<Found>,
+  image: MetadataImage,
+  nodeId: number
+): MetadataResponse => {
+  const brokers = liveBrokerViews(image)
+  const live = nodeIds(brokers)
+  const operations = request.includeTopicAuthorizedOperations ? TOPIC_OPERATIONS : OPERATIONS_NOT_ASKED
+  return {
+    throttleTimeMs: 0,
+    brokers: brokers.map(({ nodeId, endpoint, rack }) => ({ nodeId, host: endpoint.host, port: endpoint.port, rack })),
+    clusterId: image.clusterId,
+    controllerId: controllerId(nodeId, brokers),
+    topics: found.map((one) => answerOf(one, live, operations)),
+    clusterAuthorizedOperations: request.includeClusterAuthorizedOperations ? CLUSTER_OPERATIONS : OPERATIONS_NOT_ASKED,
+    errorCode: ErrorCode.NONE
+  }
+}
 
 /** Creates a topic by name once for all who ask at the same time; gives the error code for those who find nothing after it. */
 const makeAutoCreation = Effect.fnUntraced(function* (store: MetadataStore["Service"]) {

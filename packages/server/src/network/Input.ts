@@ -19,6 +19,8 @@ const LENGTH_BYTES = 4
 /** Frames up to this size wait in the shared buffer's lead for their rest; larger ones are worth a slab of their own. */
 const STASHED_FRAME_BYTES_MAX = 64 * 1024
 const ASSEMBLY_GROWTH = 4
+/** A batch of Kafka's usual largest size, with its request around it. */
+const TRUSTED_FRAME_BYTES_MAX = 1024 * 1024 + 64 * 1024
 
 /** The connection, as its receiving half sees it. */
 export interface FrameOwner extends Participant {
@@ -162,7 +164,8 @@ export class Input {
     }
     this.assemblyNeed = need
     this.assemblyBytes = 0
-    this.growAssembly(Math.min(need, Math.max(STASHED_FRAME_BYTES_MAX, have * ASSEMBLY_GROWTH)))
+    const trusted = need <= TRUSTED_FRAME_BYTES_MAX && this.traffic.mayTrustClaims
+    this.growAssembly(trusted ? need : Math.min(need, Math.max(STASHED_FRAME_BYTES_MAX, have * ASSEMBLY_GROWTH)))
     this.assembly!.bytes.set(bytes.subarray(start, end))
     this.assemblyBytes = have
   }

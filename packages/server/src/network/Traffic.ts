@@ -112,6 +112,11 @@ export class Traffic {
     return true
   }
 
+  /** Half-received frames hold little: a claim of ordinary size may have its memory at once, which saves copies later. */
+  get mayTrustClaims(): boolean {
+    return this.assemblingBytes < this.limits.inFlightBytesMax / 4
+  }
+
   /** Receive memory of whole frames. */
   private get handledBytes(): number {
     return this.slabs.bytesInUse - this.assemblingBytes

@@ -8,70 +8,199 @@
  * After a clean stop it also holds what else recovery would have to find out (`clean`): files, WAL index and producers, so
  * that the start reads neither directories nor the WAL. That part is used once: the start replaces it.
  *
- * **Shape** one line `chronik-checkpoint 1 <crc-32 of the rest, hex>`, then JSON. Written beside, synced, renamed.
+ * **Shape** little-endian: magic u32 "CKP2", CRC-32 of the rest u32, then float64 numbers throughout, lists behind their
+ * length; a producer state is its length in bytes and its bytes, filled up to 8. Plain numbers and no schema, because ten
+ * thousand partitions are read back in a start. Written beside, synced, renamed.
  * A damaged one stops the start: going on without it would bring removed records back and forget epochs.
  */
-import { utf8Bytes, utf8Text } from "@chronik-effect/core/base/Bytes.ts"
-import { Schema } from "effect"
+import { assert } from "@chronik-effect/core/base/Assert.ts"
 import { type Disk, readWhole } from "../io/Disk.ts"
 import { StorageError } from "./SegmentsContext.ts"
 
 export const CHECKPOINT_FILE = "partitions.checkpoint"
-const HEADING = "chronik-checkpoint 1"
+const MAGIC = 0x3250_4b43
+const HEADER_BYTES = 8
+const NUMBER_BYTES = 8
+/** Numbers of one file in `CleanPartition.files`. */
+const FILE_FIELDS = 6
 
-const CleanPartition = Schema.Struct({
-  logEndOffset: Schema.Number,
+export interface CleanPartition {
+  readonly logEndOffset: number
   /** A file: base, end, size, largest timestamp, its offset, first timestamp (-2: unknown). */
-  files: Schema.Array(Schema.Array(Schema.Number)),
+  readonly files: ReadonlyArray<ReadonlyArray<number>>
   /** A batch in the WAL: base, end, address, length, largest timestamp; flat. */
-  batches: Schema.Array(Schema.Number),
-  /** `ProducerState.encode`, base64; "" for none. */
-  producers: Schema.String
-})
+  readonly batches: ReadonlyArray<number>
+  /** `ProducerState.encode`; empty for none. */
+  readonly producers: Uint8Array
+}
 
-const PartitionEntry = Schema.Struct({
-  stream: Schema.Number,
-  logStartOffset: Schema.Number,
-  highWatermark: Schema.Number,
+export interface PartitionEntry {
+  readonly stream: number
+  readonly logStartOffset: number
+  readonly highWatermark: number
   /** Where the files ended: the log never ends before. */
-  settledOffset: Schema.Number,
+  readonly settledOffset: number
   /** epoch, start, epoch, start, … */
-  epochs: Schema.Array(Schema.Number),
-  clean: Schema.optionalKey(CleanPartition)
-})
+  readonly epochs: ReadonlyArray<number>
+  readonly clean?: CleanPartition | undefined
+}
 
-const CheckpointContent = Schema.Struct({
+export interface CheckpointContent {
   /** Everything below is reflected in it. */
-  address: Schema.Number,
-  clean: Schema.Boolean,
-  partitions: Schema.Array(PartitionEntry)
-})
-
-export type CleanPartition = typeof CleanPartition.Type
-export type PartitionEntry = typeof PartitionEntry.Type
-export type CheckpointContent = typeof CheckpointContent.Type
-
-const decode = Schema.decodeUnknownSync(CheckpointContent)
+  readonly address: number
+  readonly clean: boolean
+  readonly partitions: ReadonlyArray<PartitionEntry>
+}
 
 export const encodeCheckpoint = (content: CheckpointContent, crc32: Disk["Service"]["crc32"]): Uint8Array => {
-  const body = JSON.stringify(content)
-  const crc = crc32(utf8Bytes(body)).toString(16)
-  return utf8Bytes(`${HEADING} ${crc}\n${body}`)
+  const bytes = new Uint8Array(HEADER_BYTES + sizeOf(content))
+  const output = new Output(bytes)
+  output.numbers([content.address, content.clean ? 1 : 0, content.partitions.length])
+  for (const { stream, logStartOffset, highWatermark, settledOffset, epochs, clean } of content.partitions) {
+    output.numbers([stream, logStartOffset, highWatermark, settledOffset, clean === undefined ? 0 : 1])
+    output.list(epochs)
+    if (clean === undefined) continue
+    output.numbers([clean.logEndOffset, clean.files.length])
+    for (const file of clean.files) output.numbers(file)
+    output.list(clean.batches)
+    output.bytes(clean.producers)
+  }
+  output.end()
+  const view = new DataView(bytes.buffer)
+  view.setUint32(0, MAGIC, true)
+  view.setUint32(4, crc32(bytes.subarray(HEADER_BYTES)), true)
+  return bytes
 }
 
 /** undefined when there is none. Throws `StorageError` when it is damaged, `DiskError` when it cannot be read. */
 export const readCheckpoint = (disk: Disk["Service"], directory: string): CheckpointContent | undefined => {
   const path = disk.join(directory, CHECKPOINT_FILE)
   if (!disk.exists(path)) return undefined
-  const text = utf8Text(readWhole(disk, path))
-  const newline = text.indexOf("\n")
-  const body = text.slice(newline + 1)
-  if (text.slice(0, newline) !== `${HEADING} ${disk.crc32(utf8Bytes(body)).toString(16)}`) {
+  const bytes = readWhole(disk, path)
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  if (
+    bytes.length < HEADER_BYTES ||
+    view.getUint32(0, true) !== MAGIC ||
+    view.getUint32(4, true) !== disk.crc32(bytes.subarray(HEADER_BYTES))
+  ) {
     throw new StorageError({
       path,
       reason:
         "the checkpoint is damaged or of another version. Restore the file from a backup or this replica from its peers"
     })
   }
-  return decode(JSON.parse(body))
+  return decode(new Input(bytes))
+}
+
+/** The checksum fits: whatever does not fit from here on is a defect. */
+const decode = (input: Input): CheckpointContent => {
+  const address = input.number()
+  const clean = input.number() === 1
+  const count = input.number()
+  const partitions: Array<PartitionEntry> = []
+  for (let i = 0; i < count; i++) {
+    const stream = input.number()
+    const logStartOffset = input.number()
+    const highWatermark = input.number()
+    const settledOffset = input.number()
+    const hasClean = input.number() === 1
+    const epochs = input.list()
+    const entry = { stream, logStartOffset, highWatermark, settledOffset, epochs }
+    partitions.push(hasClean ? { ...entry, clean: decodeClean(input) } : entry)
+  }
+  input.end()
+  return { address, clean, partitions }
+}
+
+const decodeClean = (input: Input): CleanPartition => {
+  const logEndOffset = input.number()
+  const files: Array<ReadonlyArray<number>> = []
+  for (let left = input.number(); left > 0; left--) files.push(input.numbers(FILE_FIELDS))
+  return { logEndOffset, files, batches: input.list(), producers: input.bytes() }
+}
+
+const padded = (bytes: number): number => Math.ceil(bytes / NUMBER_BYTES) * NUMBER_BYTES
+
+const sizeOf = (content: CheckpointContent): number => {
+  let numbers = 3
+  let bytes = 0
+  for (const { epochs, clean } of content.partitions) {
+    numbers += 6 + epochs.length
+    if (clean === undefined) continue
+    numbers += 4 + FILE_FIELDS * clean.files.length + clean.batches.length
+    bytes += padded(clean.producers.length)
+  }
+  return numbers * NUMBER_BYTES + bytes
+}
+
+class Output {
+  readonly #bytes: Uint8Array
+  readonly #view: DataView
+  #at = HEADER_BYTES
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes
+    this.#view = new DataView(bytes.buffer)
+  }
+
+  numbers(values: ReadonlyArray<number>): void {
+    for (const value of values) {
+      this.#view.setFloat64(this.#at, value, true)
+      this.#at += NUMBER_BYTES
+    }
+  }
+
+  list(values: ReadonlyArray<number>): void {
+    this.numbers([values.length])
+    this.numbers(values)
+  }
+
+  bytes(value: Uint8Array): void {
+    this.numbers([value.length])
+    this.#bytes.set(value, this.#at)
+    this.#at += padded(value.length)
+  }
+
+  end(): void {
+    assert(this.#at === this.#bytes.length, "a checkpoint is exactly as large as it was computed to be")
+  }
+}
+
+class Input {
+  readonly #bytes: Uint8Array
+  readonly #view: DataView
+  #at = HEADER_BYTES
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  }
+
+  number(): number {
+    const value = this.#view.getFloat64(this.#at, true)
+    this.#at += NUMBER_BYTES
+    return value
+  }
+
+  numbers(count: number): Array<number> {
+    const values: Array<number> = []
+    for (let i = 0; i < count; i++) values.push(this.number())
+    return values
+  }
+
+  list(): Array<number> {
+    return this.numbers(this.number())
+  }
+
+  /** A copy: the file's bytes need not live as long. */
+  bytes(): Uint8Array {
+    const length = this.number()
+    const value = this.#bytes.slice(this.#at, this.#at + length)
+    this.#at += padded(length)
+    return value
+  }
+
+  end(): void {
+    assert(this.#at === this.#bytes.length, "a checkpoint that fits its checksum is read to its end")
+  }
 }

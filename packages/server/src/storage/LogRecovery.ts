@@ -19,7 +19,7 @@ import { FrameKind } from "@chronik-effect/core/wal/Block.ts"
 import { readWhole } from "../io/Disk.ts"
 import type { CheckpointContent, CleanPartition, PartitionEntry } from "./Checkpoint.ts"
 import { type PartitionIdentity, PartitionStore } from "./PartitionStore.ts"
-import { replayFiles } from "./PartitionStoreRead.ts"
+import { replayFiles, seenMillis } from "./PartitionStoreRead.ts"
 import { readSnapshots, replaceAhead } from "./PartitionStoreSnapshots.ts"
 import { INDEX_SUFFIX, LOG_SUFFIX, SegmentFile, segmentName, TIME_INDEX_SUFFIX } from "./SegmentFile.ts"
 import { DELETED_SUFFIX, LEADER_EPOCH_FILE, partitionDirectoryName, Segments } from "./Segments.ts"
@@ -323,7 +323,7 @@ const recoverEpochs = (
 const recoverProducers = (store: PartitionStore, recovered: RecoveredStream): void => {
   const { producers } = store
   if (recovered.clean !== undefined) {
-    if (recovered.clean.producers !== "") producers.decode(Buffer.from(recovered.clean.producers, "base64"))
+    if (recovered.clean.producers.length > 0) producers.decode(recovered.clean.producers)
     return
   }
   const snapshots = store.segments.directoryExists ? readSnapshots(store.segments) : []
@@ -342,7 +342,7 @@ const recoverProducers = (store: PartitionStore, recovered: RecoveredStream): vo
   // Without any snapshot no batch in files has a producer: the settler writes one before it lets the first such batch go.
   if (known >= 0 && known < store.segments.endOffset) replayFiles(store, producers, known)
   for (const { baseOffset, header, maxTimestamp } of recovered.batches) {
-    if (header !== undefined && baseOffset >= known) producers.appended(header, 0, baseOffset, maxTimestamp)
+    if (header !== undefined && baseOffset >= known) producers.appended(header, 0, baseOffset, seenMillis(store, maxTimestamp))
   }
   replaceAhead(store, snapshots)
 }

@@ -347,11 +347,7 @@ const readWal = (
       read.slices.push(view)
     } else {
       // Slow readers pin as much of the ring as they may: this one gets its own copy.
-      const buffer = context.buffers.lease(length)
-      buffer.bytes.set(view)
-      read.leases.push(buffer)
-      read.pinnedBytes += buffer.bytes.length
-      read.slices.push(buffer.bytes.subarray(0, length))
+      read.slices.push(new Uint8Array(view))
     }
     read.bytes += length
     read.nextOffset = index.endOffsetOf(i)
@@ -417,6 +413,13 @@ export const walBatch = (store: PartitionStore, i: number, buffer: Uint8Array): 
   return into.subarray(0, length)
 }
 
+/**
+ * When a producer whose batch was found in the log is taken to have appended it: not before now. The records' times are the
+ * client's and may lie years back, and a producer that is forgotten early could have a retry stored twice.
+ */
+export const seenMillis = (store: PartitionStore, maxTimestamp: number): number =>
+  Math.max(maxTimestamp, store.context.nowMillis())
+
 /** Makes the producer state anew from the log's batch headers, from `fromOffset` (what `producers` already knows) on. */
 export const replayProducers = (
   store: PartitionStore,
@@ -429,7 +432,7 @@ export const replayProducers = (
   try {
     for (let i = store.index.indexOf(fromOffset); i < store.index.size; i++) {
       const batch = walBatch(store, i, buffer.bytes)
-      producers.appended(batch, 0, store.index.baseOffset(i), RecordBatch.maxTimestamp(batch, 0))
+      producers.appended(batch, 0, store.index.baseOffset(i), seenMillis(store, RecordBatch.maxTimestamp(batch, 0)))
     }
   } catch (error) {
     throw storageError(store.segments.directory, error)
@@ -444,7 +447,9 @@ export const replayFiles = (store: PartitionStore, producers: ProducerState, fro
     if (file.endOffset <= fromOffset) continue
     file.scan(file.landing(Math.max(fromOffset, file.baseOffset)), (bytes, pos) => {
       const baseOffset = RecordBatch.baseOffset(bytes, pos)
-      if (baseOffset >= fromOffset) producers.appended(bytes, pos, baseOffset, RecordBatch.maxTimestamp(bytes, pos))
+      if (baseOffset >= fromOffset) {
+        producers.appended(bytes, pos, baseOffset, seenMillis(store, RecordBatch.maxTimestamp(bytes, pos)))
+      }
       return true
     })
   }

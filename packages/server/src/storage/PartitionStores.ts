@@ -7,6 +7,7 @@
  *
  * At the end of its scope (after those who append) it writes the checkpoint that makes the next start quick.
  */
+import { EMPTY_BYTES } from "@chronik-effect/core/base/Bytes.ts"
 import type { Decompressor } from "@chronik-effect/core/record/Compression.ts"
 import { Context, Effect, Layer, Queue } from "effect"
 import { supervise } from "../actor/Supervisor.ts"
@@ -68,90 +69,47 @@ const asStorageError = (path: string) => (error: unknown) =>
 
 const make = Effect.fnUntraced(function* (options: PartitionStoresOptions) {
   const wal = yield* Wal
-  const disk = yield* Disk
-  const clock = yield* Effect.clockWith(Effect.succeed)
-  const runFork = Effect.runForkWith(yield* Effect.context<never>())
-  const directory = disk.join(options.dataDir, "topics")
   const stores = new Map<number, PartitionStore>()
   const touchedSegments = new Map<number, Set<PartitionStore>>()
   const removals = yield* Queue.unbounded<string>()
-  const handles = new SegmentFileHandles(disk, options.openFilesMax ?? OPEN_FILES_MAX)
-  let uncoveredAddress = Number.POSITIVE_INFINITY
-
-  const context: StoreContext = {
-    wal,
-    disk,
-    directory,
-    handles,
-    buffers: new SegmentFileBuffers(),
-    indexes: new SegmentFileIndexes(),
-    nowMillis: () => clock.currentTimeMillisUnsafe(),
-    decompress: options.decompress,
-    settledBytes: 0,
-    warmBytes: options.warmBytes ?? WARM_BYTES,
-    poolUntilMicros: 0,
-    touched: (segment, store) => {
-      const touched = touchedSegments.get(segment)
-      if (touched === undefined) touchedSegments.set(segment, new Set([store]))
-      else touched.add(store)
-    },
-    controlWritten: (address) => {
-      if (address < uncoveredAddress) uncoveredAddress = address
-    },
-    removeLater: (path) => void Queue.offerUnsafe(removals, path),
-    report: (sentence) => void runFork(Effect.logError(sentence))
-  }
-
-  const { streams, directories, ...recovered } = yield* Effect.try({
-    try: () => {
-      disk.makeDirectory(directory)
-      const logs = collectLogs(wal, readCheckpoint(disk, options.dataDir))
-      const directories = new Set(disk.list(directory))
-      // A killed process may have left their names in the page cache only, and from here on they count as made.
-      if (directories.size > 0) disk.syncDirectory(directory)
-      return { ...logs, directories }
-    },
+  const uncovered: Uncovered = { address: Number.POSITIVE_INFINITY }
+  const context = yield* makeContext(options, wal, touchedSegments, removals, uncovered)
+  const { disk, handles } = context
+  const recovering = yield* Effect.try({
+    try: () => readLogs(context, options.dataDir, uncovered),
     catch: asStorageError(options.dataDir)
   })
-  uncoveredAddress = recovered.uncoveredAddress
-
   const writeCheckpoint = (content: CheckpointContent) =>
     Effect.try({
       try: () => writeWhole(disk, options.dataDir, CHECKPOINT_FILE, encodeCheckpoint(content, disk.crc32)),
       catch: asStorageError(options.dataDir)
     })
-  const recovering: Recovering = { streams, directories }
   const snapshot = (clean: boolean) => takeCheckpoint(wal, stores, recovering, clean)
   // The clean part describes the WAL of the last run: from the first append on it would be wrong.
-  if ([...streams.values()].some((stream) => stream.clean !== undefined)) {
-    yield* writeCheckpoint(withoutClean(streams, recovered.checkpointAddress))
+  if ([...recovering.streams.values()].some((stream) => stream.clean !== undefined)) {
+    yield* writeCheckpoint(withoutClean(recovering))
   }
 
   const coverBelow = Effect.fnUntraced(function* (address: number) {
-    if (uncoveredAddress >= address) return
+    if (uncovered.address >= address) return
     // Taken before the flush: what is in it is then durable in the WAL too, never ahead of it.
     const content = snapshot(false)
-    const uncoveredBefore = uncoveredAddress
-    uncoveredAddress = Number.POSITIVE_INFINITY
-    yield* Effect.andThen(wal.flushed, writeCheckpoint(content)).pipe(
-      Effect.onError(() =>
-        Effect.sync(() => {
-          uncoveredAddress = Math.min(uncoveredAddress, uncoveredBefore)
-        })
-      )
-    )
+    const before = uncovered.address
+    uncovered.address = Number.POSITIVE_INFINITY
+    const restore = Effect.sync(() => {
+      uncovered.address = Math.min(uncovered.address, before)
+    })
+    yield* Effect.andThen(wal.flushed, writeCheckpoint(content)).pipe(Effect.onError(() => restore))
   })
 
   yield* supervise({ name: "storage remover", restart: "always" }, removeFiles(context, removals))
+  const leaveCheckpoint = Effect.suspend(() => {
+    // The clean start believes the checkpoint, not the directory: what was cut must be gone.
+    for (const store of stores.values()) store.segments.applyCutsNow()
+    return writeCheckpoint(snapshot(true))
+  })
   yield* Effect.addFinalizer(() =>
-    Effect.andThen(
-      wal.flushed,
-      Effect.suspend(() => {
-        // The clean start believes the checkpoint, not the directory: what was cut must be gone.
-        for (const store of stores.values()) store.segments.applyCutsNow()
-        return writeCheckpoint(snapshot(true))
-      })
-    ).pipe(
+    Effect.andThen(wal.flushed, leaveCheckpoint).pipe(
       Effect.catchCause((cause) =>
         Effect.logWarning("The stop could not leave a checkpoint; the next start reads the WAL.", cause)
       ),
@@ -171,10 +129,63 @@ const make = Effect.fnUntraced(function* (options: PartitionStoresOptions) {
   })
 })
 
+/** Address of the oldest frame that is no batch and in no checkpoint; Infinity if there is none. */
+interface Uncovered {
+  address: number
+}
+
+const makeContext = Effect.fnUntraced(function* (
+  options: PartitionStoresOptions,
+  wal: Wal["Service"],
+  touchedSegments: Map<number, Set<PartitionStore>>,
+  removals: Queue.Enqueue<string>,
+  uncovered: Uncovered
+): Effect.fn.Return<StoreContext, never, Disk> {
+  const disk = yield* Disk
+  const clock = yield* Effect.clockWith(Effect.succeed)
+  const runFork = Effect.runForkWith(yield* Effect.context<never>())
+  return {
+    wal,
+    disk,
+    directory: disk.join(options.dataDir, "topics"),
+    handles: new SegmentFileHandles(disk, options.openFilesMax ?? OPEN_FILES_MAX),
+    buffers: new SegmentFileBuffers(),
+    indexes: new SegmentFileIndexes(),
+    nowMillis: () => clock.currentTimeMillisUnsafe(),
+    decompress: options.decompress,
+    settledBytes: 0,
+    warmBytes: options.warmBytes ?? WARM_BYTES,
+    poolUntilMicros: 0,
+    touched: (segment, store) => {
+      const touched = touchedSegments.get(segment)
+      if (touched === undefined) touchedSegments.set(segment, new Set([store]))
+      else touched.add(store)
+    },
+    controlWritten: (address) => {
+      if (address < uncovered.address) uncovered.address = address
+    },
+    removeLater: (path) => void Queue.offerUnsafe(removals, path),
+    report: (sentence) => void runFork(Effect.logError(sentence))
+  }
+})
+
+const readLogs = (context: StoreContext, dataDir: string, uncovered: Uncovered): Recovering => {
+  const { disk, directory } = context
+  disk.makeDirectory(directory)
+  const logs = collectLogs(context.wal, readCheckpoint(disk, dataDir))
+  uncovered.address = logs.uncoveredAddress
+  const directories = new Set(disk.list(directory))
+  // A killed process may have left their names in the page cache only, and from here on they count as made.
+  if (directories.size > 0) disk.syncDirectory(directory)
+  return { streams: logs.streams, directories, checkpointAddress: logs.checkpointAddress }
+}
+
 /** What was recovered and not yet asked for. */
 interface Recovering {
   readonly streams: Map<number, RecoveredStream>
   readonly directories: Set<string>
+  /** Where the checkpoint on disk was taken. */
+  readonly checkpointAddress: number
 }
 
 const openStore = (
@@ -246,8 +257,8 @@ const takeCheckpoint = (
   return { address, clean: isClean, partitions }
 }
 
-const withoutClean = (streams: Map<number, RecoveredStream>, address: number): CheckpointContent => ({
-  address,
+const withoutClean = ({ streams, checkpointAddress }: Recovering): CheckpointContent => ({
+  address: checkpointAddress,
   clean: false,
   partitions: [...streams].map(([stream, recovered]) => entryOfRecovered(stream, recovered))
 })
@@ -280,7 +291,7 @@ const entryOf = (store: PartitionStore, clean: boolean): PartitionEntry => {
       logEndOffset: store.logEndOffset,
       files: store.segments.files.map((file) => file.toCheckpoint()),
       batches,
-      producers: store.producers.size === 0 ? "" : Buffer.from(store.producers.encode()).toString("base64")
+      producers: store.producers.size === 0 ? EMPTY_BYTES : store.producers.encode()
     }
   }
 }

@@ -118,12 +118,14 @@ const make = Effect.gen(function* () {
     }
     for (const waiter of waiters.splice(0)) Deferred.doneUnsafe(waiter, Exit.void)
   })
+  const wake = () => void Queue.offerUnsafe(wakeUps, undefined)
+  const patientRound = waitingForRoom(round, wake)
   yield* supervise(
-    { name: "settler", restart: "always", onDown: () => void Queue.offerUnsafe(wakeUps, undefined) },
+    { name: "settler", restart: "always", onDown: wake },
     Effect.gen(function* () {
       while (true) {
         yield* Queue.take(wakeUps)
-        if (begun) yield* round
+        if (begun) yield* patientRound
       }
     })
   )
@@ -143,6 +145,33 @@ const make = Effect.gen(function* () {
     stats
   })
 })
+
+/** No space, or no descriptor: it may come back, and until then the log stays in the WAL. Anything else is for the supervisor. */
+const SHORTAGES = /\b(?:ENOSPC|EDQUOT|EMFILE|ENFILE)\b/
+const RETRY_AFTER_SHORTAGE = "1 second"
+
+const waitingForRoom = (
+  round: Effect.Effect<void, SettleError>,
+  tryAgain: () => void
+): Effect.Effect<void, SettleError> => {
+  let told = ""
+  const tell = (problem: string) => {
+    if (problem === told) return Effect.void
+    told = problem
+    return Effect.logWarning(
+      `Settling waits: ${problem} Records stay in the write-ahead log and are served from there; free some space.`
+    )
+  }
+  return Effect.catchIf(
+    Effect.tap(round, () => Effect.sync(() => void (told = ""))),
+    (error) => SHORTAGES.test(error.message),
+    (error) =>
+      tell(error.message).pipe(
+        Effect.andThen(Effect.sleep(RETRY_AFTER_SHORTAGE)),
+        Effect.andThen(Effect.sync(tryAgain))
+      )
+  )
+}
 
 const settleSegment = Effect.fnUntraced(function* (
   parts: Parts,

@@ -66,7 +66,10 @@ it.effect("forgets defects that are older than a minute", () =>
       runs++
       return Effect.andThen(Effect.sleep("50 seconds"), Effect.die(new Error("now and then")))
     })
-    const onGiveUp = () => Effect.sync(() => void (givenUp = true))
+    const onGiveUp = () =>
+      Effect.sync(() => {
+        givenUp = true
+      })
     yield* supervise({ name: "old", restart: { max: 2 }, onGiveUp }, rarely)
     for (let i = 0; i < 600; i++) yield* TestClock.adjust("1 second")
     expect(runs).toBeGreaterThan(8)

@@ -7,7 +7,8 @@ import { DiskFaulty } from "../support/DiskFaulty.ts"
 import { Answers, batchOf, readOffsets, run, startNode, turns, until } from "./PartitionHarness.ts"
 
 const SILENT = Logger.layer([])
-const { KAFKA_STORAGE_ERROR, OUT_OF_ORDER_SEQUENCE_NUMBER, UNKNOWN_SERVER_ERROR, UNKNOWN_TOPIC_OR_PARTITION } = ErrorCode
+const { KAFKA_STORAGE_ERROR, OUT_OF_ORDER_SEQUENCE_NUMBER, UNKNOWN_SERVER_ERROR, UNKNOWN_TOPIC_OR_PARTITION } =
+  ErrorCode
 
 describe("Partition", () => {
   it("gives dense offsets in the order of the calls, whoever calls, and answers in that order", () =>
@@ -136,7 +137,9 @@ describe("Partition", () => {
         const node = yield* startNode(new DiskFaulty(1))
         const partition = node.partition(1)
         const ran = Deferred.makeUnsafe<Fiber.Fiber<unknown, unknown>>()
-        partition.control(Effect.withFiber((fiber) => Effect.sync(() => void Deferred.doneUnsafe(ran, Exit.succeed(fiber)))))
+        partition.control(
+          Effect.withFiber((fiber) => Effect.sync(() => void Deferred.doneUnsafe(ran, Exit.succeed(fiber))))
+        )
         const fiber = yield* Deferred.await(ran)
         yield* turns(5)
         partition.close(UNKNOWN_TOPIC_OR_PARTITION)
@@ -198,7 +201,10 @@ describe("Partition", () => {
         answers.send(partition, "a", batchOf(3))
         yield* until("the answer", () => answers.told.length === 1)
         partition.startAt(2)
-        expect(seen).toEqual([[0, 3], [2, 3]])
+        expect(seen).toEqual([
+          [0, 3],
+          [2, 3]
+        ])
         partition.unpark(reader)
         partition.startAt(3)
         expect(seen).toHaveLength(2)

@@ -1,7 +1,8 @@
 /** A WAL, partition logs and the batch proposer on a simulated disk, and partitions made by hand. Tests only. */
+
+import type { ErrorCode } from "@chronik-effect/core/model/ErrorCode.ts"
 import { buildBatch } from "@chronik-effect/core/record/BatchBuilder.ts"
 import * as RecordBatch from "@chronik-effect/core/record/RecordBatch.ts"
-import type { ErrorCode } from "@chronik-effect/core/model/ErrorCode.ts"
 import { decompress } from "@chronik-effect/server/io/Compression.ts"
 import { Disk } from "@chronik-effect/server/io/Disk.ts"
 import { Append } from "@chronik-effect/server/replication/Append.ts"
@@ -23,7 +24,10 @@ export interface Node {
   readonly partition: (stream: number, leaderEpoch?: number) => Partition
 }
 
-export const startNode = (disk: DiskFaulty, options: Partial<WalOptions> = {}): Effect.Effect<Node, unknown, Scope.Scope> =>
+export const startNode = (
+  disk: DiskFaulty,
+  options: Partial<WalOptions> = {}
+): Effect.Effect<Node, unknown, Scope.Scope> =>
   Effect.gen(function* () {
     const scope = yield* Effect.scope
     const layers = PartitionStoresModule.layer({ dataDir: "/data", decompress }).pipe(
@@ -49,7 +53,13 @@ export const startNode = (disk: DiskFaulty, options: Partial<WalOptions> = {}): 
       wal,
       proposer,
       partition: (stream, leaderEpoch = 0) => {
-        const identity = { topic: "t", topicId: `topic${stream}`.padEnd(22, "A"), partition: stream, stream, settings: () => SETTINGS }
+        const identity = {
+          topic: "t",
+          topicId: `topic${stream}`.padEnd(22, "A"),
+          partition: stream,
+          stream,
+          settings: () => SETTINGS
+        }
         const parts = {
           ...identity,
           leaderEpoch,

@@ -26,7 +26,11 @@ describe("WaiterQueue", () => {
     queue.completeBelow(2)
     expect(told.calls).toEqual([[1, 0]])
     queue.completeBelow(7)
-    expect(told.calls).toEqual([[1, 0], [3, 0], [7, 0]])
+    expect(told.calls).toEqual([
+      [1, 0],
+      [3, 0],
+      [7, 0]
+    ])
     expect(queue.size).toBe(0)
   })
 
@@ -37,7 +41,11 @@ describe("WaiterQueue", () => {
     queue.completeBelow(5)
     expect(told.calls).toEqual([[5, 0]])
     queue.completeBelow(9)
-    expect(told.calls).toEqual([[5, 0], [9, 0], [5, 0]])
+    expect(told.calls).toEqual([
+      [5, 0],
+      [9, 0],
+      [5, 0]
+    ])
   })
 
   it("fails all that wait, once", () => {
@@ -47,7 +55,10 @@ describe("WaiterQueue", () => {
     queue.failAll(ErrorCode.KAFKA_STORAGE_ERROR)
     queue.failAll(ErrorCode.KAFKA_STORAGE_ERROR)
     queue.completeBelow(10)
-    expect(told.calls).toEqual([[1, ErrorCode.KAFKA_STORAGE_ERROR], [2, ErrorCode.KAFKA_STORAGE_ERROR]])
+    expect(told.calls).toEqual([
+      [1, ErrorCode.KAFKA_STORAGE_ERROR],
+      [2, ErrorCode.KAFKA_STORAGE_ERROR]
+    ])
   })
 
   it("keeps its order while its ring grows and turns", () => {

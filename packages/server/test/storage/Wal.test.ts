@@ -223,7 +223,11 @@ describe("room", () => {
       expect(room.pollUnsafe()).toBeUndefined()
       disk.finishSync()
       yield* Fiber.join(room)
-      expect(write(node, reserved + 1, 1000)).toBe(true)
+      // Without a spare segment the end of this one is kept for metadata, and the spare is made after the first commit.
+      yield* until("there is room", () => {
+        if (disk.pendingSyncs.length > 0) disk.finishSync()
+        return write(node, reserved + 1, 1000)
+      })
       yield* finishAll(disk, node)
     })
   )
