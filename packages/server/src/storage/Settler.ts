@@ -155,22 +155,21 @@ const waitingForRoom = (
   tryAgain: () => void
 ): Effect.Effect<void, SettleError> => {
   let told = ""
-  const tell = (problem: string) => {
-    if (problem === told) return Effect.void
+  const done = Effect.tap(round, () =>
+    Effect.sync(() => {
+      told = ""
+    })
+  )
+  const wait = (problem: string): Effect.Effect<void> => {
+    const news = problem !== told
     told = problem
-    return Effect.logWarning(
-      `Settling waits: ${problem} Records stay in the write-ahead log and are served from there; free some space.`
+    const sentence = `Settling waits: ${problem} Records stay in the write-ahead log and are served from there; free some space.`
+    return (news ? Effect.logWarning(sentence) : Effect.void).pipe(
+      Effect.andThen(Effect.sleep(RETRY_AFTER_SHORTAGE)),
+      Effect.andThen(Effect.sync(tryAgain))
     )
   }
-  return Effect.catchIf(
-    Effect.tap(round, () => Effect.sync(() => void (told = ""))),
-    (error) => SHORTAGES.test(error.message),
-    (error) =>
-      tell(error.message).pipe(
-        Effect.andThen(Effect.sleep(RETRY_AFTER_SHORTAGE)),
-        Effect.andThen(Effect.sync(tryAgain))
-      )
-  )
+  return Effect.catch(done, (error) => (SHORTAGES.test(error.message) ? wait(error.message) : Effect.fail(error)))
 }
 
 const settleSegment = Effect.fnUntraced(function* (
