@@ -1,7 +1,8 @@
 /**
  * Members of consumer groups as users write them, by two unmodified clients, that live through the death of their broker.
  *
- * A member commits each batch (or record) that it consumes, through its owner, who so learns what was acknowledged.
+ * A member commits what it consumes, batch by batch or every few milliseconds, through its owner, who so learns what was
+ * acknowledged.
  * kafkajs goes on by itself when the broker comes back; the other client ends its stream, and the member makes a new one.
  * Each keeps its last lines of log, to be shown when something hangs.
  */
@@ -14,6 +15,7 @@ const REBALANCE_MS = 4_000
 const HEARTBEAT_MS = 200
 const WAIT_MS = 200
 const REQUEST_MS = 5_000
+const COMMIT_EVERY_MS = 20
 const LOG_LINES_MAX = 400
 const RESTART_MS = 50
 const GROUP_EVENTS = [
@@ -132,8 +134,12 @@ export const platformaticMember = (parts: MemberParts): GroupMember => {
       if (stopped) await stream.close()
       const closed = new Promise<void>((resolve) => stream.once("close", resolve))
       const consuming = (async () => {
+        const committedAt = new Map<number, number>()
         for await (const message of stream) {
           const { partition } = message
+          // A commit for each record would let one partition's backlog hold up the others for seconds.
+          if (performance.now() - (committedAt.get(partition) ?? 0) < COMMIT_EVERY_MS) continue
+          committedAt.set(partition, performance.now())
           await events.committing(groupId, partition, Number(message.offset) + 1, async () => message.commit())
         }
       })()

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest"
 import { measure, sweep } from "./crashEverywhere.ts"
 
-const POINTS = 200
+const POINTS = 120
 
 describe("a crash at the boundaries of the disk", () => {
   it("happens in a run that settles, carries, recycles and snapshots", async () => {

@@ -208,11 +208,24 @@ class Rounds implements MemberEvents {
   async #committedOffsets(): Promise<ReadonlyArray<FoundOffset>> {
     const found: Array<FoundOffset> = []
     for (const group of GROUPS) {
-      for (const { partitions } of await this.#admin.fetchOffsets({ groupId: group, topics: [TOPIC] })) {
+      for (const { partitions } of await this.#fetchOffsets(group)) {
         for (const { partition, offset } of partitions) found.push({ group, partition, offset: Number(offset) })
       }
     }
     return found
+  }
+
+  /** This client takes a coordinator that loads for an error. */
+  async #fetchOffsets(groupId: GroupId): Promise<Awaited<ReturnType<Admin["fetchOffsets"]>>> {
+    const deadline = performance.now() + RECOVERY_MS_MAX
+    while (true) {
+      try {
+        return await this.#admin.fetchOffsets({ groupId, topics: [TOPIC] })
+      } catch (failure) {
+        const loading = (failure as { readonly type?: string }).type === "GROUP_LOAD_IN_PROGRESS"
+        if (!loading || performance.now() > deadline) throw failure
+      }
+    }
   }
 
   #produce(): void {
