@@ -100,10 +100,15 @@ class PendingFetch implements ParkedReader, Turnable {
       try {
         look()
       } catch (cause) {
-        const reason = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)
-        this.#request.close(`answering its fetch failed; this is a defect of the broker, please report it: ${reason}`)
+        this.#failed(cause instanceof Error ? (cause.stack ?? cause.message) : String(cause))
       }
     })
+  }
+
+  #failed(reason: string): void {
+    this.#answered = true
+    this.#unpark()
+    this.#request.close(`answering its fetch failed; this is a defect of the broker, please report it: ${reason}`)
   }
 
   #begin(maxWaitMs: number): void {
@@ -115,7 +120,7 @@ class PendingFetch implements ParkedReader, Turnable {
     for (const look of looks) if (look.partition !== undefined) partitions.add(look.partition)
     for (const partition of partitions) partition.park(this)
     this.#parkedAt = [...partitions]
-    this.#deadline = this.#services.deadlines.add(maxWaitMs, () => this.#answer(this.#look()))
+    this.#deadline = this.#services.deadlines.add(maxWaitMs, () => this.#inItsRound(() => this.#answer(this.#look())))
     this.#services.parked.add(this.#request.connection, this)
   }
 
@@ -250,7 +255,13 @@ class PendingFetch implements ParkedReader, Turnable {
         )
       )
     })
-    return Effect.map(warmed, (all) => this.#respond(all))
+    return Effect.map(warmed, (all) => this.#respond(all)).pipe(
+      Effect.catchCause((cause) =>
+        Effect.sync(() => {
+          if (this.#request.connection.isOpen) this.#failed(Cause.pretty(cause))
+        })
+      )
+    )
   }
 
   #respond(looks: ReadonlyArray<Look>): void {

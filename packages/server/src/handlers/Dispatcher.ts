@@ -83,7 +83,7 @@ const answer = (handler: AnyHandler, request: Request): Effect.Effect<void> => {
   return handler.handle(body as never, context).pipe(
     // The encoding is inside: a value that does not fit its field must end this connection, not a fiber in silence.
     Effect.map((value) =>
-      request.respond(encodeResponseFrame(handler.api, version, request.correlationId, value as {}))
+      request.respond(encodeResponseFrame(handler.api, version, request.correlationId, value as object))
     ),
     Effect.catchCause((cause) => {
       request.close(`the handler of ${handler.api.name} failed; this is a defect of the broker, please report it`)
