@@ -108,12 +108,14 @@ export class Writer {
   }
 
   bool(value: boolean): void {
-    this.bytes[this.room(1)] = value ? 1 : 0
+    const p = this.room(1)
+    this.bytes[p] = value ? 1 : 0
   }
 
   int8(value: number): void {
     assert((value << 24) >> 24 === value, "an int8 field must hold an integer of 8 bits")
-    this.bytes[this.room(1)] = value
+    const p = this.room(1)
+    this.bytes[p] = value
   }
 
   int16(value: number): void {
@@ -363,7 +365,7 @@ export class Writer {
     return p
   }
 
-  /** Reserve `length` bytes and return where they begin. */
+  /** Reserve `length` bytes and return where they begin. May replace `this.bytes`: call it before that is looked at. */
   private room(length: number): number {
     if (this.pos + length > this.bytes.length) this.grow(length)
     const pos = this.pos

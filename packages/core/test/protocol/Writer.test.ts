@@ -100,3 +100,34 @@ describe("values that do not fit are defects", () => {
     expect(() => write(new Writer())).toThrow(AssertionError)
   })
 })
+
+describe("growth", () => {
+  const uuid = "AQIDBAUGBwgJCgsMDQ4PEA"
+  const kinds: ReadonlyArray<
+    readonly [string, (writer: Writer) => void, (reader: Reader) => unknown, expected: unknown]
+  > = [
+    ["bool", (w) => w.bool(true), (r) => r.bool(), true],
+    ["int8", (w) => w.int8(-113), (r) => r.int8(), -113],
+    ["int16", (w) => w.int16(-2), (r) => r.int16(), -2],
+    ["uint16", (w) => w.uint16(65_535), (r) => r.uint16(), 65_535],
+    ["int32", (w) => w.int32(-3), (r) => r.int32(), -3],
+    ["uint32", (w) => w.uint32(4_294_967_295), (r) => r.uint32(), 4_294_967_295],
+    ["int64", (w) => w.int64(-4), (r) => r.int64(), -4],
+    ["float64", (w) => w.float64(1.5), (r) => r.float64(), 1.5],
+    ["uuid", (w) => w.uuid(uuid), (r) => r.uuid(), uuid],
+    ["unsigned varint", (w) => w.unsignedVarint(300), (r) => r.unsignedVarint(), 300],
+    ["string", (w) => w.string("größer"), (r) => r.string(), "größer"],
+    ["compact string", (w) => w.compactString("abc"), (r) => r.compactString(), "abc"]
+  ]
+
+  test.each(kinds)("a %s is not lost where the memory ends", (_, write, read, expected) => {
+    for (let before = 0; before <= 64; before++) {
+      const writer = new Writer(64)
+      for (let i = 0; i < before; i++) writer.int8(1)
+      write(writer)
+      const reader = new Reader(writer.finishBytes())
+      for (let i = 0; i < before; i++) expect(reader.int8()).toBe(1)
+      expect(read(reader)).toBe(expected)
+    }
+  })
+})
