@@ -135,7 +135,9 @@ const sendUntilStuck = Effect.fnUntraced(function* (stack: StorageStack, promise
 
 /** Space is there again: whoever is refused tries once more. */
 const sendAgain = Effect.fnUntraced(function* (stack: StorageStack, promises: Promises) {
-  for (let attempt = 0; attempt < 5_000; attempt++) {
+  // The log and the settler look for space once a second.
+  const deadline = performance.now() + 10_000
+  while (performance.now() < deadline) {
     if ((yield* send(stack, promises, 0)).errorCode === ErrorCode.NONE) return
     yield* Effect.yieldNow
   }
