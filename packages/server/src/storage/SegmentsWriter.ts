@@ -23,6 +23,8 @@ interface Pending {
   endOffset: number
   largest: number
   largestOffset: number
+  /** The offset index has no room for a further entry. */
+  indexFull: boolean
   readonly bytesSinceIndexBefore: number
 }
 
@@ -74,7 +76,7 @@ export class SegmentsWriter {
       this.#write(file, bytes, pos, size, position)
       return true
     }
-    this.#gather.set(bytes.subarray(pos, pos + size), this.#gathered)
+    this.#gather.set(pos === 0 && size === bytes.length ? bytes : bytes.subarray(pos, pos + size), this.#gathered)
     this.#gathered += size
     return wrote
   }
@@ -146,6 +148,7 @@ export class SegmentsWriter {
       endOffset: file.endOffset,
       largest: timestamp,
       largestOffset: offset,
+      indexFull: this.#isFull(file),
       bytesSinceIndexBefore: file.bytesSinceIndex
     })
   }
@@ -167,6 +170,7 @@ export class SegmentsWriter {
       endOffset: baseOffset,
       largest: -1,
       largestOffset: baseOffset,
+      indexFull: this.#isFull(file),
       bytesSinceIndexBefore: 0
     })
   }
@@ -181,13 +185,17 @@ export class SegmentsWriter {
     // After lost data: the file's own batches stay adjacent, and the gap stays one.
     if (RecordBatch.baseOffset(bytes, pos) !== pending.endOffset) return true
     if (pending.size === 0) return false
-    const { segmentBytes, segmentMs, segmentIndexBytes } = this.#settings
+    const { segmentBytes, segmentMs } = this.#settings
     const { file } = pending
     if (pending.size + size > segmentBytes) return true
     if (RecordBatch.lastOffset(bytes, pos) - file.baseOffset > RELATIVE_OFFSET_MAX) return true
-    if ((file.offsetIndex().size + 1) * OFFSET_ENTRY_BYTES > segmentIndexBytes) return true
+    if (pending.indexFull) return true
     const first = file.firstTimestamp ?? -1
     return first >= 0 && timestamp >= 0 && timestamp - first > segmentMs
+  }
+
+  #isFull(file: SegmentFile): boolean {
+    return (file.offsetIndex().size + 1) * OFFSET_ENTRY_BYTES > this.#settings.segmentIndexBytes
   }
 
   /** The file takes no more: its last time index entry names its largest timestamp, as in Kafka. */
@@ -206,6 +214,7 @@ export class SegmentsWriter {
       file.offsetIndex().append(lastOffset, position)
       file.timeIndex().maybeAppend(p.largest, p.largestOffset)
       file.bytesSinceIndex = 0
+      p.indexFull = this.#isFull(file)
     }
     file.bytesSinceIndex += size
   }

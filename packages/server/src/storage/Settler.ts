@@ -35,7 +35,9 @@ import { Wal, type WalFailed } from "./Wal.ts"
 export const CARRIED_BYTES_MAX = 64 * 1024
 /** Part of a segment that carried frames may fill. */
 const CARRIED_SHARE = 1 / 8
-const YIELD_BYTES = 1024 * 1024
+/** What the event loop waits for at a time: bytes that are copied and written, and batches that are looked at. */
+const YIELD_BYTES = 512 * 1024
+const YIELD_BATCHES = 1_000
 const SYNCS_AT_ONCE = 2
 
 export type SettleError = StorageError | DiskError | WalFailed
@@ -289,18 +291,10 @@ const discard = (parts: Parts, writer: SegmentsWriter, store: PartitionStore): v
 const writePortion = Effect.fnUntraced(function* (parts: Parts, written: Written, input: PooledBuffer) {
   const { portion, writer, version, startAddress } = written
   const { store, count } = portion
-  let sinceYield = 0
-  for (let i = 0; i < count; i++) {
+  for (let i = 0; i < count; ) {
     if (store.version !== version || store.deleted) return yield* voided(writer)
-    const length = yield* attempt(() => {
-      const batch = walBatch(store, i, input.bytes)
-      writer.add(batch, 0, batch.length)
-      return batch.length
-    })
-    sinceYield += length
-    if (sinceYield < YIELD_BYTES) continue
-    sinceYield = 0
-    yield* Effect.yieldNow
+    i = yield* attempt(() => addSome(written, i, input.bytes))
+    if (i < count) yield* Effect.yieldNow
   }
   yield* attempt(() => writer.flush())
   yield* syncWritten(store, writer)
@@ -311,6 +305,18 @@ const writePortion = Effect.fnUntraced(function* (parts: Parts, written: Written
   if (portion.hasCarried) parts.context.controlWritten(startAddress)
   return true
 })
+
+/** As many batches as the event loop may wait for, from the `i`th on. Answers which is the next one. */
+const addSome = ({ portion, writer }: Written, i: number, input: Uint8Array): number => {
+  let bytes = 0
+  let next = i
+  while (next < portion.count && bytes < YIELD_BYTES && next - i < YIELD_BATCHES) {
+    const batch = walBatch(portion.store, next++, input)
+    writer.add(batch, 0, batch.length)
+    bytes += batch.length
+  }
+  return next
+}
 
 const voided = (writer: SegmentsWriter) =>
   Effect.as(
