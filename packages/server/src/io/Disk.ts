@@ -4,7 +4,7 @@
  * refuse what a real one may lose, tear and refuse.
  *
  * Operations are synchronous and throw `DiskError`, because a commit and a read of cached pages must not pay a trip through
- * the thread pool; only `datasync` and `readLater` go there and answer by callback. It deliberately knows nothing of
+ * the thread pool; only `datasync`, `readLater` and `writeLater` go there and answer by callback. It deliberately knows nothing of
  * segments, blocks or indexes, and never retries: a failed write or sync is the caller's defect to fence.
  *
  * Bytes belong to the caller; an implementation keeps no reference to them after the call (after the callback for
@@ -45,6 +45,18 @@ export interface DiskFile {
   readonly path: string
   /** Writes all of `bytes[start, start + length)` at `position`, or throws: less than all is an error, never a retry. */
   readonly write: (bytes: Uint8Array, start: number, length: number, position: number) => void
+  /**
+   * The same in the thread pool, for large writes that no client waits for: copying them into the page cache, and the kernel's
+   * braking when too much there is dirty, must not stop the event loop. `bytes` are the disk's until `done`, which is called
+   * exactly once, never before `writeLater` returned.
+   */
+  readonly writeLater: (
+    bytes: Uint8Array,
+    start: number,
+    length: number,
+    position: number,
+    done: (error: DiskError | undefined) => void
+  ) => void
   /** Reads up to `length` bytes; answers how many there were (fewer only at the end of the file). */
   readonly read: (into: Uint8Array, at: number, length: number, position: number) => number
   /** The same in the thread pool, for data that is probably not in the page cache. `into` is the disk's until `done`. */

@@ -82,6 +82,16 @@ class MemoryFile implements DiskFile {
   write(bytes: Uint8Array, start: number, length: number, position: number): void {
     this.#pages.write(bytes, start, length, position)
   }
+  writeLater(
+    bytes: Uint8Array,
+    start: number,
+    length: number,
+    position: number,
+    done: (error: DiskError | undefined) => void
+  ): void {
+    this.#pages.write(bytes, start, length, position)
+    queueMicrotask(() => done(undefined))
+  }
   read(into: Uint8Array, at: number, length: number, position: number): number {
     return this.#pages.read(into, at, length, position)
   }

@@ -55,6 +55,19 @@ class NodeDiskFile implements DiskFile {
     if (written < length) throw new DiskError({ operation, path: this.path, code: "ESHORT" })
   }
 
+  writeLater(
+    bytes: Uint8Array,
+    start: number,
+    length: number,
+    position: number,
+    done: (error: DiskError | undefined) => void
+  ): void {
+    fs.write(this.#descriptor, bytes, start, length, position, (cause, written) => {
+      if (cause !== null) done(refused("write", this.path, cause))
+      else done(written < length ? new DiskError({ operation: "write", path: this.path, code: "ESHORT" }) : undefined)
+    })
+  }
+
   read(into: Uint8Array, at: number, length: number, position: number): number {
     let got = 0
     try {

@@ -342,7 +342,8 @@ const recoverProducers = (store: PartitionStore, recovered: RecoveredStream): vo
   // Without any snapshot no batch in files has a producer: the settler writes one before it lets the first such batch go.
   if (known >= 0 && known < store.segments.endOffset) replayFiles(store, producers, known)
   for (const { baseOffset, header, maxTimestamp } of recovered.batches) {
-    if (header !== undefined && baseOffset >= known) producers.appended(header, 0, baseOffset, seenMillis(store, maxTimestamp))
+    if (header !== undefined && baseOffset >= known)
+      producers.appended(header, 0, baseOffset, seenMillis(store, maxTimestamp))
   }
   replaceAhead(store, snapshots)
 }

@@ -9,6 +9,7 @@
 import type { TopicSettings } from "@chronik-effect/core/config/TopicSettings.ts"
 import { OFFSET_ENTRY_BYTES } from "@chronik-effect/core/log/OffsetIndex.ts"
 import * as RecordBatch from "@chronik-effect/core/record/RecordBatch.ts"
+import type { DiskError } from "../io/Disk.ts"
 import { SegmentFile, segmentName } from "./SegmentFile.ts"
 import type { Segments } from "./Segments.ts"
 
@@ -79,6 +80,31 @@ export class SegmentsWriter {
     this.#gather.set(pos === 0 && size === bytes.length ? bytes : bytes.subarray(pos, pos + size), this.#gathered)
     this.#gathered += size
     return wrote
+  }
+
+  /** Whether a batch of `size` bytes fits behind what was gathered; a larger one than all room is written by itself. */
+  hasRoom(size: number): boolean {
+    return this.#gathered === 0 || this.#gathered + size <= this.#gather.length
+  }
+
+  /**
+   * Takes what was gathered: the write of it in the thread pool, to be started at once, or undefined when there is nothing.
+   * Until `done` nothing may be added, and the gathered bytes are the disk's.
+   */
+  takeGathered(): ((done: (error: DiskError | undefined) => void) => void) | undefined {
+    const pending = this.#pending.at(-1)
+    if (pending === undefined || this.#gathered === 0) return undefined
+    const { handles } = this.#segments.context
+    const path = pending.file.logPath
+    const length = this.#gathered
+    const position = pending.size - length
+    const handle = handles.pin(path)
+    this.#gathered = 0
+    return (done) =>
+      handle.writeLater(this.#gather, 0, length, position, (error) => {
+        handles.unpin(path, handle)
+        done(error)
+      })
   }
 
   /** Writes what was gathered. */

@@ -38,7 +38,9 @@ const CARRIED_SHARE = 1 / 8
 /** What the event loop waits for at a time: bytes that are copied and written, and batches that are looked at. */
 const YIELD_BYTES = 512 * 1024
 const YIELD_BATCHES = 1_000
-const SYNCS_AT_ONCE = 2
+const SYNCS_AT_ONCE = 1
+/** Each holds two pooled buffers and at most one of the pool's four threads: two are left to the log's own syncs. */
+const PARTITIONS_AT_ONCE = 2
 
 export type SettleError = StorageError | DiskError | WalFailed
 
@@ -246,12 +248,16 @@ interface Written {
 }
 
 /** Writes, syncs and confirms. Partitions that changed meanwhile are done again. */
-const settlePortions = Effect.fnUntraced(function* (parts: Parts, sequence: number, portions: ReadonlyArray<Portion>) {
-  for (const { store } of portions) {
-    // Again when the log was cut or its start moved under the writer.
-    while (!(yield* settlePortion(parts, store, sequence))) yield* Effect.yieldNow
-  }
-})
+/** Several partitions at a time: while one waits for its sync another one is written. */
+const settlePortions = (parts: Parts, sequence: number, portions: ReadonlyArray<Portion>) =>
+  Effect.forEach(
+    portions,
+    Effect.fnUntraced(function* ({ store }: Portion) {
+      // Again when the log was cut or its start moved under the writer.
+      while (!(yield* settlePortion(parts, store, sequence))) yield* Effect.yieldNow
+    }),
+    { concurrency: PARTITIONS_AT_ONCE, discard: true }
+  )
 
 const settlePortion = Effect.fnUntraced(function* (parts: Parts, store: PartitionStore, sequence: number) {
   if (store.segments.hasCuts) {
@@ -293,10 +299,11 @@ const writePortion = Effect.fnUntraced(function* (parts: Parts, written: Written
   const { store, count } = portion
   for (let i = 0; i < count; ) {
     if (store.version !== version || store.deleted) return yield* voided(writer)
-    i = yield* attempt(() => addSome(written, i, input.bytes))
-    if (i < count) yield* Effect.yieldNow
+    const from = i
+    i = yield* attempt(() => addSome(written, from, input.bytes))
+    const isFull = i < count && !writer.hasRoom(store.index.length(i))
+    yield* isFull || i === count ? flushLater(writer) : Effect.yieldNow
   }
-  yield* attempt(() => writer.flush())
   yield* syncWritten(store, writer)
   if (store.version !== version || store.deleted) return yield* voided(writer)
   yield* attempt(() => confirm(parts, written))
@@ -311,12 +318,25 @@ const addSome = ({ portion, writer }: Written, i: number, input: Uint8Array): nu
   let bytes = 0
   let next = i
   while (next < portion.count && bytes < YIELD_BYTES && next - i < YIELD_BATCHES) {
-    const batch = walBatch(portion.store, next++, input)
+    const { store } = portion
+    if (!writer.hasRoom(store.index.length(next))) return next
+    const batch = walBatch(store, next++, input)
     writer.add(batch, 0, batch.length)
     bytes += batch.length
   }
   return next
 }
+
+const flushLater = (writer: SegmentsWriter): Effect.Effect<void, DiskError | StorageError> =>
+  Effect.flatMap(
+    attempt(() => writer.takeGathered()),
+    (write) =>
+      write === undefined
+        ? Effect.void
+        : Effect.callback<void, DiskError>((resume) =>
+            write((error) => resume(error === undefined ? Effect.void : Effect.fail(error)))
+          )
+  ).pipe(Effect.uninterruptible)
 
 const voided = (writer: SegmentsWriter) =>
   Effect.as(

@@ -198,6 +198,19 @@ export class DiskFaulty {
       path,
       write: (bytes, start, length, position) =>
         this.#write("write", path, inode, position, bytes.slice(start, start + length)),
+      writeLater: (bytes, start, length, position, done) => {
+        // It reaches the page cache at some moment before the answer, which comes in a later turn.
+        setImmediate(() => {
+          try {
+            this.#write("write", path, inode, position, bytes.slice(start, start + length))
+          } catch (error) {
+            if (!(error instanceof DiskError)) throw error
+            done(error)
+            return
+          }
+          done(undefined)
+        })
+      },
       read: (into, at, length, position) => {
         this.#ask("read", path)
         return inode.now.read(into, at, length, position)
