@@ -102,6 +102,10 @@ async function useIt(): Promise<void> {
       seen.join() === messages.map((message) => message.value).join(),
       "kafkajs consumes what it produced, in order"
     )
+    const bench = join(folder, "node_modules/chronik-effect/bin/chronik-effect.js")
+    const flags = ["--mode", "produce", "--duration", "1", "--warm-up", "0", "--quiet"]
+    // Exits with 1, and so throws, when what it reads back is not what it wrote.
+    execFileSync(process.execPath, [bench, "bench", "-b", `127.0.0.1:${port}`, ...flags], { timeout: 60_000 })
     const beganMs = performance.now()
     process.kill(-child.pid!, "SIGTERM")
     await exit(child)

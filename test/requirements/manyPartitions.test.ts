@@ -42,7 +42,7 @@ const produceEverywhere = (partitions: ReadonlyArray<number>) =>
  * From the start of the process to the acknowledgement of a produce, less the time that the broker's thread was ready to run
  * while others had the processors: the tests of other files do not count.
  */
-const restart = async (signal: "SIGKILL" | "SIGTERM"): Promise<number> => {
+const restart = async (signal: "SIGKILL" | "SIGTERM"): Promise<{ readonly wallMs: number; readonly ownMs: number }> => {
   await broker.end(signal)
   const started = performance.now()
   await broker.start()
@@ -51,7 +51,7 @@ const restart = async (signal: "SIGKILL" | "SIGTERM"): Promise<number> => {
   )
   const elapsedMs = performance.now() - started
   const [, queuedNanos] = readFileSync(`/proc/${broker.pid}/task/${broker.pid}/schedstat`, "utf8").split(" ")
-  return elapsedMs - Number(queuedNanos) / 1e6
+  return { wallMs: elapsedMs, ownMs: elapsedMs - Number(queuedNanos) / 1e6 }
 }
 
 const status = (field: string) => {
@@ -78,10 +78,11 @@ describe("10,000 partitions", () => {
     const afterStop = await restart("SIGTERM")
     const rss = status("VmRSS")
     process.stdout.write(
-      `10,000 partitions: first produce ${Math.round(afterKill)} ms after kill -9, ${Math.round(afterStop)} ms after a clean stop; resident ${Math.round(rss / 1024)} MB (empty node ${Math.round(rssEmpty / 1024)} MB)\n`
+      `10,000 partitions: first produce ${Math.round(afterKill.wallMs)} ms after kill -9, ${Math.round(afterStop.wallMs)} ms after a clean stop (without waiting for a core ${Math.round(afterKill.ownMs)} and ${Math.round(afterStop.ownMs)}); resident ${Math.round(rss / 1024)} MB (empty node ${Math.round(rssEmpty / 1024)} MB)\n`
     )
-    expect(afterKill).toBeLessThan(2_000)
-    expect(afterStop).toBeLessThan(1_000)
+    // The machine is shared with the other tests: what is asserted leaves out the thread's wait for a core, what is printed has both.
+    expect(afterKill.ownMs).toBeLessThan(2_000)
+    expect(afterStop.ownMs).toBeLessThan(1_000)
     expect((rss - rssEmpty) / 1024).toBeLessThan(150)
   }, 120_000)
 
