@@ -34,6 +34,15 @@ export class LeaderEpochs {
     return this.#starts.at(-1) ?? -1
   }
 
+  /** The oldest epoch that is known, -1 when there is none. */
+  get firstEpoch(): number {
+    return this.#epochs[0] ?? -1
+  }
+  /** Where the oldest known epoch begins: the log start, or below it. */
+  get firstStart(): number {
+    return this.#starts[0] ?? -1
+  }
+
   /** Notes that `epoch` begins at `startOffset`. False when it (or a newer one) is known: a batch of the same epoch. */
   assign(epoch: number, startOffset: number): boolean {
     const latest = this.latestEpoch
@@ -43,6 +52,7 @@ export class LeaderEpochs {
     this.#starts.push(startOffset)
     if (this.#epochs.length > EPOCHS_MAX) {
       this.#epochs.shift()
+      this.#starts[1] = this.#starts[0]!
       this.#starts.shift()
     }
     return true
@@ -62,6 +72,42 @@ export class LeaderEpochs {
     // Asked for an epoch from before the first one known: it ended where the first one began.
     if (higher === 0) return { leaderEpoch: epoch, endOffset: this.#starts[0]! }
     return { leaderEpoch: this.#epochs[higher - 1]!, endOffset: this.#starts[higher]! }
+  }
+
+  /** Where `epoch` begins; -1 when the log does not hold its marker. */
+  startOf(epoch: number): number {
+    const i = this.#countTo(epoch) - 1
+    return i >= 0 && this.#epochs[i] === epoch ? this.#starts[i]! : -1
+  }
+
+  /** The largest known epoch ≤ `epoch`; -1 when there is none. */
+  largestTo(epoch: number): number {
+    return this.#epochs[this.#countTo(epoch) - 1] ?? -1
+  }
+
+  /** The smallest known epoch > `epoch`; -1 when there is none. */
+  firstAfter(epoch: number): number {
+    return this.#epochs[this.#countTo(epoch)] ?? -1
+  }
+
+  /** Where `epoch`, or the place in the order where it would stand, ends: the start of the next epoch or the log end. */
+  endOf(epoch: number, logEndOffset: number): number {
+    return this.#starts[this.#countTo(epoch)] ?? logEndOffset
+  }
+
+  /** Whether the place (`epoch`, `offset`) is in the log: its marker is held, and the offset lies between the epoch's ends. */
+  contains(epoch: number, offset: number, logEndOffset: number): boolean {
+    const start = this.startOf(epoch)
+    return start >= 0 && start <= offset && offset <= this.endOf(epoch, logEndOffset)
+  }
+
+  /** The log was cut at the place (`epoch`, `offset`): the marker of `epoch` stays, even one that begins there; later ones go. */
+  truncateToPoint(epoch: number, offset: number): void {
+    const kept = this.#countTo(epoch)
+    assert(kept > 0 && this.#epochs[kept - 1] === epoch, "a log must be cut at a place that it holds")
+    assert(this.#starts[kept - 1]! <= offset, "a log must not be cut in an epoch before the epoch begins")
+    this.#epochs.length = kept
+    this.#starts.length = kept
   }
 
   /** The log was cut at `endOffset`: a marker at the cut goes with it. */
@@ -86,6 +132,13 @@ export class LeaderEpochs {
   clear(): void {
     this.#epochs = []
     this.#starts = []
+  }
+
+  /** How many of the known epochs are ≤ `epoch`. The newest are asked for most. */
+  #countTo(epoch: number): number {
+    let count = this.#epochs.length
+    while (count > 0 && this.#epochs[count - 1]! > epoch) count--
+    return count
   }
 
   /** All markers in order, as [epoch, start, epoch, start, …]. */

@@ -36,7 +36,7 @@ export class Watermarks {
   get lastStableOffset(): number {
     return this.#lastStableOffset
   }
-  /** Everything below is held durably by a quorum. Never falls within a process lifetime. */
+  /** Everything below is held durably by a quorum. Never falls within a process lifetime, but for `truncatedUncleanly` and `reset`. */
   get highWatermark(): number {
     return this.#highWatermark
   }
@@ -57,6 +57,32 @@ export class Watermarks {
     assert(endOffset >= this.#highWatermark, "a truncation must not cut below the high watermark")
     assert(endOffset <= this.#logEndOffset, "a truncation must not extend the log")
     this.#logEndOffset = endOffset
+    if (this.#firstUnstableOffset >= endOffset) this.#firstUnstableOffset = -1
+  }
+
+  /**
+   * The log was cut across the marker of an unclean election: the high watermark falls with it. The one exception to "never
+   * falls" (replication rule 21); the caller has asserted that there is such a marker.
+   */
+  truncatedUncleanly(endOffset: number): void {
+    assert(endOffset >= this.#logStartOffset, "a log that is cut before its start is reset")
+    if (this.#highWatermark > endOffset) {
+      this.#highWatermark = endOffset
+      this.#lastStableOffset = Math.min(this.#lastStableOffset, endOffset)
+    }
+    this.truncated(endOffset)
+    this.#check()
+  }
+
+  /** The whole log was dropped and begins anew, empty, at `offset` (replication rule 7); below its high watermark only uncleanly. */
+  reset(offset: number, unclean: boolean): void {
+    assert(unclean || offset >= this.#highWatermark, "a reset must not fall below the high watermark")
+    this.#logStartOffset = offset
+    this.#lastStableOffset = offset
+    this.#highWatermark = offset
+    this.#logEndOffset = offset
+    this.#firstUnstableOffset = -1
+    this.#check()
   }
 
   /** A quorum holds everything below `offset`. Returns whether the high watermark moved; a late, lower value is no news. */

@@ -64,4 +64,27 @@ describe("Watermarks", () => {
       })
     )
   })
+
+  it("falls only with a cut across an unclean election, and with a reset", () => {
+    const marks = new Watermarks(2, 8, 10)
+    expect(() => marks.truncated(7)).toThrow("below the high watermark")
+    marks.truncatedUncleanly(5)
+    expect([marks.highWatermark, marks.lastStableOffset, marks.logEndOffset]).toEqual([5, 5, 5])
+    expect(() => marks.truncatedUncleanly(1)).toThrow("is reset")
+
+    expect(() => marks.reset(4, false)).toThrow("below the high watermark")
+    marks.reset(20, false)
+    expect([marks.logStartOffset, marks.highWatermark, marks.logEndOffset]).toEqual([20, 20, 20])
+    marks.reset(4, true)
+    expect([marks.logStartOffset, marks.highWatermark, marks.logEndOffset]).toEqual([4, 4, 4])
+  })
+
+  it("forgets an open transaction that was cut", () => {
+    const marks = new Watermarks(0, 2, 10)
+    marks.unstableFrom(5)
+    marks.truncated(4)
+    marks.appended(4, 9)
+    marks.committed(8)
+    expect(marks.lastStableOffset).toBe(8)
+  })
 })
