@@ -13,18 +13,40 @@ export interface NewPartition {
   readonly leader: number
 }
 
-/** One change of one partition. Null fields stay as they are. Applies only if both expectations hold. */
+/** The leader of a new epoch. */
+export interface ElectionOp {
+  /** -1: offline, nobody leads in this epoch. */
+  readonly leader: number
+  /** Greater than the expected epoch; epochs in between may be burnt (rule 13). */
+  readonly leaderEpoch: number
+  readonly unclean: boolean
+  /** Directory of the leader's replica: the command does not apply to another disk under the same id. "" when offline. */
+  readonly directoryId: string
+}
+
+/**
+ * One change of one partition. Null fields stay as they are.
+ *
+ * **Errors** refused as a whole, by name in the result, unless `replay` finds both expectations current and the change legal:
+ * see `ReplayPartitions`.
+ * **Gotchas** a change of the counted replicas is proposed only for an (epoch, config version) that its leader has confirmed
+ * (rule 17). That evidence is volatile and is not in the image: the controller holds it, and the two expectations keep it
+ * true until the command applies, since a confirmation of (e, v) never becomes false while (e, v) is current.
+ */
 export interface PartitionOp {
   readonly topicId: string
   readonly partition: number
   readonly expectedEpoch: number
   readonly expectedConfigVersion: number
-  /** With a leader comes its epoch, greater than the expected one. */
-  readonly election: { readonly leader: number; readonly leaderEpoch: number; readonly unclean: boolean } | null
+  readonly election: ElectionOp | null
+  /** Counted replicas only. Fenced ones are left out when the command applies. */
   readonly isr: ReadonlyArray<number> | null
   readonly replicas: ReadonlyArray<number> | null
   readonly adding: ReadonlyArray<number> | null
   readonly removing: ReadonlyArray<number> | null
+  readonly target?: ReadonlyArray<number> | null
+  /** Directory of the learner that this op counts, as it was when the learner had caught up. */
+  readonly countedDirectory?: string | null
 }
 
 /** Kafka's numbers of IncrementalAlterConfigs. */

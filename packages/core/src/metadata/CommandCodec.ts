@@ -7,7 +7,15 @@
  */
 import { Packr } from "msgpackr/pack"
 import { unreachable } from "../base/Assert.ts"
-import type { Command, ConfigChange, ConfigOp, ConfigResource, NewPartition, PartitionOp } from "./Command.ts"
+import type {
+  Command,
+  ConfigChange,
+  ConfigOp,
+  ConfigResource,
+  ElectionOp,
+  NewPartition,
+  PartitionOp
+} from "./Command.ts"
 import type { EndpointImage } from "./MetadataImage.ts"
 
 /** A log entry or snapshot that this version cannot read: damaged, or written by a newer chronik-effect. */
@@ -45,10 +53,11 @@ const TAG = {
   SetFeature: 10
 } as const satisfies Record<Command["_tag"], number>
 
-const VERSION = 1
+const VERSION: Readonly<Record<number, number>> = { [TAG.PartitionOps]: 2 }
+const versionOf = (tag: number): number => VERSION[tag] ?? 1
 
 export const encodeCommand = (command: Command): Uint8Array =>
-  pack([TAG[command._tag], VERSION, command.commandId ?? null, ...fieldsOf(command)])
+  pack([TAG[command._tag], versionOf(TAG[command._tag]), command.commandId ?? null, ...fieldsOf(command)])
 
 const fieldsOf = (command: Command): ReadonlyArray<unknown> => {
   switch (command._tag) {
@@ -107,11 +116,20 @@ const packOp = (op: PartitionOp): ReadonlyArray<unknown> => [
   op.partition,
   op.expectedEpoch,
   op.expectedConfigVersion,
-  op.election === null ? null : [op.election.leader, op.election.leaderEpoch, op.election.unclean],
+  op.election === null ? null : packElection(op.election),
   op.isr,
   op.replicas,
   op.adding,
-  op.removing
+  op.removing,
+  op.target ?? null,
+  op.countedDirectory ?? null
+]
+
+const packElection = (election: ElectionOp): ReadonlyArray<unknown> => [
+  election.leader,
+  election.leaderEpoch,
+  election.unclean,
+  election.directoryId
 ]
 
 /**
@@ -123,7 +141,8 @@ export const decodeCommand = (bytes: Uint8Array): Command => {
   const row = new Row(unpack(bytes), "a metadata command")
   const tag = row.number()
   const version = row.number()
-  if (version !== VERSION) throw tooNew(`version ${version} of the metadata command ${tag}`)
+  if (version > versionOf(tag)) throw tooNew(`version ${version} of the metadata command ${tag}`)
+  if (version < versionOf(tag)) throw tooOld(`version ${version} of the metadata command ${tag}`)
   const commandId = row.nullable(() => row.string())
   const command = commandOf(tag, row)
   return commandId === null ? command : { ...command, commandId }
@@ -133,6 +152,10 @@ const tooNew = (what: string): MetadataFormatError =>
   new MetadataFormatError(
     `The metadata log holds ${what}, which this chronik-effect does not know: start the newer one.`
   )
+
+/** Version 1 of PartitionOps named no directory, and none can be made up for it. */
+const tooOld = (what: string): MetadataFormatError =>
+  new MetadataFormatError(`The metadata log holds ${what}, which was never part of a release and is no longer read.`)
 
 const commandOf = (tag: number, row: Row): Command => {
   switch (tag) {
@@ -195,12 +218,19 @@ const opOf = (row: Row): PartitionOp => ({
   expectedEpoch: row.number(),
   expectedConfigVersion: row.number(),
   election: row.nullable(() =>
-    row.struct((e) => ({ leader: e.number(), leaderEpoch: e.number(), unclean: e.boolean() }))
+    row.struct((e) => ({
+      leader: e.number(),
+      leaderEpoch: e.number(),
+      unclean: e.boolean(),
+      directoryId: e.string()
+    }))
   ),
   isr: row.nullable(() => row.numbers()),
   replicas: row.nullable(() => row.numbers()),
   adding: row.nullable(() => row.numbers()),
-  removing: row.nullable(() => row.numbers())
+  removing: row.nullable(() => row.numbers()),
+  target: row.nullable(() => row.numbers()),
+  countedDirectory: row.nullable(() => row.string())
 })
 
 const changeOf = (row: Row): ConfigChange => ({
@@ -251,6 +281,12 @@ export class Row {
     const value = this.#take()
     if (!Array.isArray(value)) return this.#wrong("an array", value)
     return value.map((element) => read(new Row(element, this.#what)))
+  }
+
+  strings(): ReadonlyArray<string> {
+    const value = this.#take()
+    const strings = Array.isArray(value) ? value : this.#wrong("an array", value)
+    return strings.every((element) => typeof element === "string") ? strings : this.#wrong("strings", value)
   }
 
   numbers(): ReadonlyArray<number> {

@@ -279,7 +279,8 @@ const OPS_A_COMMAND_MAX = 10_000
  * current incarnation: a restarted node never leads on in an epoch from before its start.
  */
 export const decideElectionsAfterRestart = (image: MetadataImage, nodeId: number): ReadonlyArray<PartitionOps> => {
-  const registeredAt = image.brokers.get(nodeId)?.registeredAt ?? 0
+  const broker = image.brokers.get(nodeId)
+  const registeredAt = broker?.registeredAt ?? 0
   const ops: Array<PartitionOp> = []
   for (const topic of image.topics()) {
     for (const partition of topic.partitions) {
@@ -290,7 +291,12 @@ export const decideElectionsAfterRestart = (image: MetadataImage, nodeId: number
         partition: partition.partition,
         expectedEpoch: partition.leaderEpoch,
         expectedConfigVersion: partition.configVersion,
-        election: { leader: nodeId, leaderEpoch: partition.leaderEpoch + 1, unclean: false },
+        election: {
+          leader: nodeId,
+          leaderEpoch: partition.leaderEpoch + 1,
+          unclean: false,
+          directoryId: broker?.directoryId ?? ""
+        },
         isr: [nodeId],
         replicas: null,
         adding: null,

@@ -14,15 +14,28 @@ export interface PartitionImage {
   readonly stream: number
   /** The replica set in order of preference. Counted replicas and those being added. */
   readonly replicas: ReadonlyArray<number>
+  /**
+   * Directory id of each replica, parallel to `replicas`: a wiped disk is another replica (rule 18).
+   *
+   * **Shape** what the node had registered when the replica was made; "" when it had not registered, until it does.
+   * **Gotchas** a counted replica keeps its directory for ever, a learner follows its node to another one.
+   */
+  readonly directories: ReadonlyArray<string>
   /** Informs clients and `min.insync.replicas`; never the safety of a commit. */
   readonly isr: ReadonlyArray<number>
   /** -1: offline. */
   readonly leader: number
   readonly leaderEpoch: number
+  /** The leader of `leaderEpoch` was elected without a quorum: records may have been lost (rule 21). */
+  readonly unclean: boolean
   /** Raised by each change of the counted replicas. */
   readonly configVersion: number
+  /** Learners: they get the log and count for nothing. */
   readonly adding: ReadonlyArray<number>
+  /** Counted replicas that `target` lacks: for those who show a reassignment under way. */
   readonly removing: ReadonlyArray<number>
+  /** The set that a reassignment is on its way to, in order of preference; empty when there is none. */
+  readonly target: ReadonlyArray<number>
   /** End offset of the command that elected this leader: a restarted node leads only what was elected after it registered. */
   readonly electedAt: number
 }
@@ -57,7 +70,7 @@ export interface BrokerImage {
   readonly rack: string | null
   /** A fenced broker is known but gets no leadership, and clients are not sent to it. */
   readonly fenced: boolean
-  /** End offset of the registration of this incarnation. */
+  /** End offset of the first registration of this incarnation (rule 19). */
   readonly registeredAt: number
 }
 

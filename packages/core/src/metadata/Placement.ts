@@ -28,6 +28,24 @@ export const place = (
   return Array.from({ length: count }, (_, p) => replicasFrom(ring, (start + p) % ring.length, replicationFactor))
 }
 
+/**
+ * The broker that best takes the place of a lost replica beside those that stay: of a rack that they lack, if there is one.
+ * Undefined when every broker holds one already.
+ *
+ * `start`: place in the ring where the search begins, so that many replacements spread over the ring.
+ */
+export const placeReplacement = (
+  brokers: ReadonlyArray<PlacedBroker>,
+  staying: ReadonlyArray<PlacedBroker>,
+  start: number
+): number | undefined => {
+  const taken = new Set(staying.map((broker) => broker.nodeId))
+  const ring = ringOf(brokers)
+  const order = ring.map((_, i) => ring[(start + i) % ring.length]!).filter((broker) => !taken.has(broker.nodeId))
+  const racks = new Set(staying.map(rackOf))
+  return (order.find((broker) => !racks.has(rackOf(broker))) ?? order[0])?.nodeId
+}
+
 /** Brokers by id, or interleaved by rack: a1 b1 c1 a2 b2 c2. Brokers without a rack count as a rack each. */
 const ringOf = (brokers: ReadonlyArray<PlacedBroker>): ReadonlyArray<PlacedBroker> => {
   const byId = [...brokers].sort((a, b) => a.nodeId - b.nodeId)

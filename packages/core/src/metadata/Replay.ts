@@ -4,7 +4,7 @@
  *
  * Proposals are decided against an image that may be behind those still in flight, so a command is checked again here
  * against what it depends on (the name is free, the epoch is current); one that no longer fits changes nothing and its result
- * says `Rejected`. What `decide` alone can judge (limits, config values) is not looked at again.
+ * says `Rejected`. Nodes are applied in `ReplayNodes`, partitions in `ReplayPartitions`. What `decide` alone can judge (limits, config values) is not looked at again.
  */
 import { HashMap } from "effect"
 import { assert, unreachable } from "../base/Assert.ts"
@@ -18,12 +18,7 @@ import {
   ConfigResource,
   type CreatePartitions,
   type CreateTopic,
-  type DeleteTopic,
-  type FenceNode,
-  type NewPartition,
-  type PartitionOp,
-  type PartitionOps,
-  type RegisterNode
+  type DeleteTopic
 } from "./Command.ts"
 import { EMPTY_DELTA, type MetadataDelta } from "./MetadataDelta.ts"
 import {
@@ -31,9 +26,11 @@ import {
   foldedName,
   type MetadataFields,
   type MetadataImage,
-  type PartitionImage,
   type TopicImage
 } from "./MetadataImage.ts"
+import { APPLIED, type Outcome, rejected } from "./Outcome.ts"
+import { fenceNode, registerNode, unregisterNode } from "./ReplayNodes.ts"
+import { newPartitions, partitionOps } from "./ReplayPartitions.ts"
 
 /** How many log entries an applied command's id is remembered: far more than any forward can be behind. */
 export const COMMAND_ID_WINDOW = 65_536
@@ -43,15 +40,6 @@ export interface Replayed {
   readonly delta: MetadataDelta
   readonly result: CommandResult
 }
-
-/** What one command does: the fields that change, and the rest of `Replayed`. */
-interface Outcome {
-  readonly fields: Partial<MetadataFields>
-  readonly delta: MetadataDelta
-  readonly result: CommandResult
-}
-
-const APPLIED: CommandResult = { _tag: "Applied" }
 
 /**
  * Applies the entry at `index`.
@@ -110,53 +98,6 @@ const apply = (image: MetadataImage, command: Command, endOffset: number): Outco
   }
 }
 
-const rejected = (errorCode: number, message: string): Outcome => ({
-  fields: {},
-  delta: EMPTY_DELTA,
-  result: { _tag: "Rejected", errorCode, message }
-})
-
-// --- nodes
-
-const registerNode = (image: MetadataImage, command: RegisterNode, endOffset: number): Outcome => {
-  const known = image.brokers.get(command.nodeId)
-  if (known !== undefined && known.incarnation > command.incarnation) {
-    return rejected(
-      ErrorCode.DUPLICATE_BROKER_REGISTRATION,
-      `Node ${command.nodeId} has registered with incarnation ${known.incarnation}, which is newer than ${command.incarnation}: ` +
-        "another process runs under this id, or an old copy of its disk was restored."
-    )
-  }
-  const { nodeId, incarnation, directoryId, endpoints, rack } = command
-  const brokers = new Map(image.brokers)
-  brokers.set(nodeId, { nodeId, incarnation, directoryId, endpoints, rack, fenced: false, registeredAt: endOffset })
-  return { fields: { brokers }, delta: { ...EMPTY_DELTA, brokersChanged: true }, result: APPLIED }
-}
-
-/** Only the flag: the elections and in-sync sets that follow from it come as one `PartitionOps` of the controller. */
-const fenceNode = (image: MetadataImage, command: FenceNode): Outcome => {
-  const known = image.brokers.get(command.nodeId)
-  if (known === undefined || known.incarnation !== command.incarnation) {
-    return rejected(
-      ErrorCode.STALE_BROKER_EPOCH,
-      `Node ${command.nodeId} is not registered with incarnation ${command.incarnation}.`
-    )
-  }
-  if (known.fenced === command.fenced) return { fields: {}, delta: EMPTY_DELTA, result: APPLIED }
-  const brokers = new Map(image.brokers)
-  brokers.set(command.nodeId, { ...known, fenced: command.fenced })
-  return { fields: { brokers }, delta: { ...EMPTY_DELTA, brokersChanged: true }, result: APPLIED }
-}
-
-const unregisterNode = (image: MetadataImage, nodeId: number): Outcome => {
-  if (!image.brokers.has(nodeId)) {
-    return rejected(ErrorCode.BROKER_ID_NOT_REGISTERED, `Node ${nodeId} is not registered.`)
-  }
-  const brokers = new Map(image.brokers)
-  brokers.delete(nodeId)
-  return { fields: { brokers }, delta: { ...EMPTY_DELTA, brokersChanged: true }, result: APPLIED }
-}
-
 // --- topics
 
 const createTopic = (image: MetadataImage, command: CreateTopic, endOffset: number): Outcome => {
@@ -179,7 +120,7 @@ const createTopic = (image: MetadataImage, command: CreateTopic, endOffset: numb
     name: command.name,
     topicId: command.topicId,
     internal: command.internal,
-    partitions: newPartitions(command.partitions, 0, image.nextStream, endOffset),
+    partitions: newPartitions(image, command.partitions, 0, endOffset),
     configs: new Map(command.configs)
   }
   const { topicsByName, topicsById, foldedNames } = image.fields
@@ -194,26 +135,6 @@ const createTopic = (image: MetadataImage, command: CreateTopic, endOffset: numb
     result: APPLIED
   }
 }
-
-/** A new partition starts under leader epoch 0; its creation counts as its first election. */
-const newPartitions = (
-  partitions: ReadonlyArray<NewPartition>,
-  from: number,
-  nextStream: number,
-  endOffset: number
-): ReadonlyArray<PartitionImage> =>
-  partitions.map((partition, i) => ({
-    partition: from + i,
-    stream: nextStream + i,
-    replicas: partition.replicas,
-    isr: partition.isr,
-    leader: partition.leader,
-    leaderEpoch: 0,
-    configVersion: 0,
-    adding: [],
-    removing: [],
-    electedAt: endOffset
-  }))
 
 const deleteTopic = (image: MetadataImage, command: DeleteTopic): Outcome => {
   const topic = image.topicById(command.topicId)
@@ -243,7 +164,7 @@ const createPartitions = (image: MetadataImage, command: CreatePartitions, endOf
       `Topic currently has ${topic.partitions.length} partitions: another request has changed it meanwhile.`
     )
   }
-  const added = newPartitions(command.partitions, command.from, image.nextStream, endOffset)
+  const added = newPartitions(image, command.partitions, command.from, endOffset)
   const changed = { ...topic, partitions: [...topic.partitions, ...added] }
   return {
     fields: { ...withTopic(image, changed), nextStream: image.nextStream + added.length },
@@ -256,72 +177,6 @@ const withTopic = (image: MetadataImage, topic: TopicImage): Partial<MetadataFie
   topicsByName: HashMap.set(image.fields.topicsByName, topic.name, topic),
   topicsById: HashMap.set(image.fields.topicsById, topic.topicId, topic)
 })
-
-// --- partitions
-
-const partitionOps = (image: MetadataImage, command: PartitionOps, endOffset: number): Outcome => {
-  const refused: Array<readonly [string, number]> = []
-  const touched = new Map<string, Array<PartitionImage>>()
-  const changes: Array<readonly [topicId: string, partition: number]> = []
-  for (const op of command.ops) {
-    const partitions = touched.get(op.topicId) ?? [...(image.topicById(op.topicId)?.partitions ?? [])]
-    const current = partitions[op.partition]
-    if (current === undefined || !stillExpected(op, current)) {
-      refused.push([op.topicId, op.partition])
-      continue
-    }
-    partitions[op.partition] = changedPartition(op, current, endOffset)
-    touched.set(op.topicId, partitions)
-    changes.push([op.topicId, op.partition])
-  }
-  let next = image
-  for (const [topicId, partitions] of touched) {
-    next = next.with(withTopic(next, { ...image.topicById(topicId)!, partitions }))
-  }
-  return {
-    fields: next.fields,
-    delta: {
-      ...EMPTY_DELTA,
-      partitionsChanged: changes.map(([topicId, partition]) => ({ topic: next.topicById(topicId)!, partition }))
-    },
-    result: { _tag: "PartitionsChanged", refused }
-  }
-}
-
-const stillExpected = (op: PartitionOp, partition: PartitionImage): boolean =>
-  partition.leaderEpoch === op.expectedEpoch &&
-  partition.configVersion === op.expectedConfigVersion &&
-  (op.election === null ||
-    (op.election.leaderEpoch > op.expectedEpoch &&
-      (op.election.leader === -1 || (op.replicas ?? partition.replicas).includes(op.election.leader))))
-
-const changedPartition = (op: PartitionOp, partition: PartitionImage, endOffset: number): PartitionImage => {
-  const replicas = op.replicas ?? partition.replicas
-  const adding = op.adding ?? partition.adding
-  const removing = op.removing ?? partition.removing
-  return {
-    ...partition,
-    replicas,
-    adding,
-    removing,
-    isr: op.isr ?? partition.isr,
-    configVersion: partition.configVersion + (sameCounted(partition, replicas, adding) ? 0 : 1),
-    ...(op.election === null
-      ? {}
-      : { leader: op.election.leader, leaderEpoch: op.election.leaderEpoch, electedAt: endOffset })
-  }
-}
-
-/** Counted replicas are the set without those still being added. */
-const sameCounted = (
-  before: PartitionImage,
-  replicas: ReadonlyArray<number>,
-  adding: ReadonlyArray<number>
-): boolean => {
-  const was = before.replicas.filter((node) => !before.adding.includes(node))
-  const is = replicas.filter((node) => !adding.includes(node))
-  return was.length === is.length && is.every((node) => was.includes(node))
-}
 
 // --- configs
 

@@ -18,7 +18,7 @@ import {
   type TopicImage
 } from "./MetadataImage.ts"
 
-const VERSION = 1
+const VERSION = 2
 
 export const encodeSnapshot = (image: MetadataImage): Uint8Array =>
   pack([
@@ -63,7 +63,10 @@ const packTopic = (topic: TopicImage): ReadonlyArray<unknown> => [
     p.configVersion,
     p.adding,
     p.removing,
-    p.electedAt
+    p.electedAt,
+    p.directories,
+    p.unclean,
+    p.target
   ])
 ]
 
@@ -88,9 +91,9 @@ const packResult = (result: CommandResult): ReadonlyArray<unknown> => {
 export const decodeSnapshot = (bytes: Uint8Array): MetadataImage => {
   const row = new Row(unpack(bytes), "a metadata snapshot")
   const version = row.number()
-  if (version !== VERSION) {
+  if (version !== VERSION && version !== 1) {
     throw new MetadataFormatError(
-      `The metadata snapshot has version ${version}; this chronik-effect reads version ${VERSION}: start the newer one.`
+      `The metadata snapshot has version ${version}; this chronik-effect reads versions up to ${VERSION}: start the newer one.`
     )
   }
   const empty = emptyImage(row.string())
@@ -100,7 +103,9 @@ export const decodeSnapshot = (bytes: Uint8Array): MetadataImage => {
   const brokers = row.array(brokerOf)
   const brokerConfigs = row.array((r): [string, ReadonlyMap<string, string>] => [r.string(), new Map(r.array(pairOf))])
   const features = row.array((r): [string, number] => [r.string(), r.number()])
-  const topics = row.array(topicOf)
+  // Version 1 did not say where replicas lie: they are taken to be where their nodes are registered.
+  const directoryOf = (node: number) => brokers.find((broker) => broker.nodeId === node)?.directoryId ?? ""
+  const topics = row.array((r) => topicOf(r, version === 1 ? directoryOf : undefined))
   const commands = row.array((r): [string, AppliedCommand] => [
     r.string(),
     { endOffset: r.number(), result: r.struct(resultOf) }
@@ -134,7 +139,7 @@ const brokerOf = (row: Row): BrokerImage => ({
   registeredAt: row.number()
 })
 
-const topicOf = (row: Row): TopicImage => {
+const topicOf = (row: Row, directoryOf: ((node: number) => string) | undefined): TopicImage => {
   const head = {
     name: row.string(),
     topicId: row.string(),
@@ -144,21 +149,30 @@ const topicOf = (row: Row): TopicImage => {
   let partition = 0
   return {
     ...head,
-    partitions: row.array(
-      (r): PartitionImage => ({
-        partition: partition++,
-        stream: r.number(),
-        replicas: r.numbers(),
-        isr: r.numbers(),
-        leader: r.number(),
-        leaderEpoch: r.number(),
-        configVersion: r.number(),
-        adding: r.numbers(),
-        removing: r.numbers(),
-        electedAt: r.number()
-      })
-    )
+    partitions: row.array((r) => partitionOf(r, partition++, directoryOf))
   }
+}
+
+const partitionOf = (
+  row: Row,
+  partition: number,
+  directoryOf: ((node: number) => string) | undefined
+): PartitionImage => {
+  const written = {
+    partition,
+    stream: row.number(),
+    replicas: row.numbers(),
+    isr: row.numbers(),
+    leader: row.number(),
+    leaderEpoch: row.number(),
+    configVersion: row.number(),
+    adding: row.numbers(),
+    removing: row.numbers(),
+    electedAt: row.number()
+  }
+  return directoryOf === undefined
+    ? { ...written, directories: row.strings(), unclean: row.boolean(), target: row.numbers() }
+    : { ...written, directories: written.replicas.map(directoryOf), unclean: false, target: [] }
 }
 
 const resultOf = (row: Row): CommandResult => {

@@ -29,13 +29,21 @@ const op = fc.record({
   partition: fc.integer({ min: 0, max: 2 }),
   expectedEpoch: fc.integer({ min: 0, max: 2 }),
   expectedConfigVersion: fc.constantFrom(0, 0, 1),
-  election: fc.option(fc.record({ leader: node, leaderEpoch: fc.integer({ min: 0, max: 4 }), unclean: fc.boolean() }), {
-    nil: null
-  }),
+  election: fc.option(
+    fc.record({
+      leader: fc.oneof(node, fc.constant(-1)),
+      leaderEpoch: fc.integer({ min: 0, max: 4 }),
+      unclean: fc.boolean(),
+      directoryId: fc.constantFrom("dirA", "dirA", "dirB", "")
+    }),
+    { nil: null }
+  ),
   isr: fc.option(nodes, { nil: null }),
   replicas: fc.option(nodes, { nil: null }),
   adding: fc.option(nodes, { nil: null }),
-  removing: fc.constant(null)
+  removing: fc.option(nodes, { nil: null }),
+  target: fc.option(nodes, { nil: null }),
+  countedDirectory: fc.constantFrom(null, "dirA", "dirB")
 })
 
 export const command: fc.Arbitrary<Command> = fc.oneof(

@@ -12,7 +12,7 @@ import {
 } from "../../src/metadata/Decide.ts"
 import { decideAlterConfigs } from "../../src/metadata/DecideConfigs.ts"
 import type { MetadataImage } from "../../src/metadata/MetadataImage.ts"
-import { place } from "../../src/metadata/Placement.ts"
+import { place, placeReplacement } from "../../src/metadata/Placement.ts"
 import { replay } from "../../src/metadata/Replay.ts"
 import { ErrorCode } from "../../src/model/ErrorCode.ts"
 import { replayAll, topicIdOf } from "./Arbitrary.ts"
@@ -68,6 +68,15 @@ describe("placement", () => {
     for (const replicas of place(racked, 12, 3, 0)) {
       expect(new Set(replicas.map((id) => racked[id - 1]!.rack)).size, String(replicas)).toBe(3)
     }
+  })
+
+  it("replaces a replica in a rack that the others lack, if there is one", () => {
+    const racked = [1, 2, 3, 4, 5].map((nodeId) => ({ nodeId, rack: nodeId <= 2 ? "a" : nodeId <= 4 ? "b" : "c" }))
+    const beside = (...ids: ReadonlyArray<number>) => racked.filter((one) => ids.includes(one.nodeId))
+    expect([0, 1, 2, 3, 4].map((start) => placeReplacement(racked, beside(1, 3), start))).toEqual([5, 5, 5, 5, 5])
+    expect(placeReplacement(racked.slice(0, 4), beside(1, 3), 0)).toBe(2)
+    expect([0, 1, 2].map((start) => placeReplacement(brokers(1, 2, 3), brokers(1), start))).toEqual([2, 2, 3])
+    expect(placeReplacement(brokers(1, 2), brokers(1, 2), 0)).toBe(undefined)
   })
 
   it("gives distinct live replicas and spreads leaders evenly", () => {

@@ -43,6 +43,13 @@ const op = (change: Partial<PartitionOp>): Command => ({
   ]
 })
 
+const to = (leader: number, leaderEpoch: number, directoryId = `dir${leader}`) => ({
+  leader,
+  leaderEpoch,
+  unclean: false,
+  directoryId
+})
+
 describe("replay", () => {
   it("makes a topic with all of its partitions by one command, and tells it by name and id", () => {
     const { image, delta, result } = apply(emptyImage("c"), create("t", 0, 3))
@@ -103,13 +110,14 @@ describe("replay", () => {
   })
 
   it("applies a partition change only at the expected epoch and config version", () => {
-    const image = replayAll([create("t", 0)])
-    const elected = apply(image, op({ election: { leader: 2, leaderEpoch: 3, unclean: false }, isr: [2] }))
+    const image = replayAll([register(1), register(2), create("t", 0)])
+    const elected = apply(image, op({ election: to(2, 3), isr: [2] }))
     expect(elected.image.topic("t")!.partitions[0]).toMatchObject({
       leader: 2,
       leaderEpoch: 3,
       isr: [2],
-      electedAt: 2,
+      electedAt: 4,
+      unclean: false,
       configVersion: 0
     })
     expect(elected.delta.partitionsChanged.map((change) => change.partition)).toEqual([0])
@@ -117,8 +125,8 @@ describe("replay", () => {
     expect(apply(elected.image, op({ isr: [1] })).result).toEqual(refused)
     expect(apply(image, op({ expectedConfigVersion: 1 })).result).toEqual(refused)
     // Neither an epoch that does not rise, nor a leader outside of the replica set.
-    expect(apply(image, op({ election: { leader: 2, leaderEpoch: 0, unclean: false } })).result).toEqual(refused)
-    expect(apply(image, op({ election: { leader: 9, leaderEpoch: 1, unclean: false } })).result).toEqual(refused)
+    expect(apply(image, op({ election: to(2, 0) })).result).toEqual(refused)
+    expect(apply(image, op({ election: to(9, 1) })).result).toEqual(refused)
   })
 
   it("raises the config version with each change of the counted replicas, not with a learner", () => {

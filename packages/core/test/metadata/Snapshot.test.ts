@@ -44,10 +44,20 @@ describe("snapshots", () => {
     )
   })
 
+  it("of version 1 say nothing of directories: replicas lie where their nodes are registered", () => {
+    const partition = [1, [1, 2], [1], 1, 3, 0, [], [], 7]
+    const broker = [1, 4, "d", [], null, false, 5]
+    const image = decodeSnapshot(
+      pack([1, "c", 9, 2, 0, [broker], [], [], [["t", topicIdOf(0), false, [], [partition]]], []])
+    )
+    expect(image.topic("t")!.partitions[0]).toMatchObject({ directories: ["d", ""], unclean: false, target: [] })
+    expect(image.topic("t")!.partitions[0]).toMatchObject({ leaderEpoch: 3, electedAt: 7 })
+  })
+
   it("are refused when damaged or of another version", () => {
     const bytes = encodeSnapshot(emptyImage("c"))
     expect(() => decodeSnapshot(bytes.slice(0, 5))).toThrow(MetadataFormatError)
-    expect(() => decodeSnapshot(pack([2, "c"]))).toThrow(/version 2/)
+    expect(() => decodeSnapshot(pack([3, "c"]))).toThrow(/version 3/)
     expect(() => decodeSnapshot(pack(["x"]))).toThrow(MetadataFormatError)
   })
 })
@@ -110,6 +120,7 @@ describe("command bytes", () => {
   it("of a newer version or an unknown tag are refused with a sentence", () => {
     expect(() => decodeCommand(pack([4, 2, null]))).toThrow(/version 2 of the metadata command 4.*start the newer one/)
     expect(() => decodeCommand(pack([99, 1, null]))).toThrow(/the command 99/)
+    expect(() => decodeCommand(pack([7, 1, null, []]))).toThrow(/version 1 of the metadata command 7.*no longer read/)
   })
 
   // The format on disk. A change here breaks every data directory: add a version instead.
@@ -158,15 +169,17 @@ describe("command bytes", () => {
             partition: 1,
             expectedEpoch: 2,
             expectedConfigVersion: 3,
-            election: { leader: 4, leaderEpoch: 5, unclean: false },
+            election: { leader: 4, leaderEpoch: 5, unclean: false, directoryId: "d" },
             isr: [4],
             replicas: null,
             adding: [9],
-            removing: null
+            removing: null,
+            target: [4, 9],
+            countedDirectory: "e"
           }
         ]
       },
-      "940701c09199b6746f7069634141414141414141414141414141414241010203930405c29104c09109c0"
+      "940702c0919bb6746f7069634141414141414141414141414141414241010203940405c2a1649104c09109c0920409a165"
     ],
     [
       { _tag: "AlterConfigs", resourceType: 2, resource: topicIdOf(2), changes: [{ name: "a", op: 1, value: null }] },
