@@ -1,0 +1,157 @@
+/** Bugs planted in the controller (`core/controller`). */
+import type { Mutation } from "../Mutation.ts"
+
+const CONTROLLER = "packages/core/src/controller"
+const METADATA = "packages/core/src/metadata"
+const NODE = "test/simulation/node"
+
+export const CONTROLLER_MUTATIONS: ReadonlyArray<Mutation> = [
+  {
+    name: "controller: elect the preferred replica whatever it holds",
+    rule: "rule 14",
+    what: "Positions decide nothing: the preferred replica wins if it has answered.",
+    file: `${CONTROLLER}/Choice.ts`,
+    find: "return candidate.electable && reached.length >= majority",
+    replace: "return candidate.electable && reached.length > 0",
+    also: [
+      {
+        file: `${CONTROLLER}/Choice.ts`,
+        find: "const order = found === undefined ? 1 : comparePoints(candidate.position, found.position)",
+        replace: "const order = found === undefined ? 1 : 0"
+      }
+    ],
+    seedsMax: 100,
+    sets: ["voters=3", "replicationFactor=3", "bias=killNewLeader", "safetyMs=1500"]
+  },
+  {
+    name: "controller: elect by length alone",
+    rule: "rule 14",
+    what: "Positions are compared by offset, whatever their epoch is.",
+    file: "packages/core/src/replication/Point.ts",
+    find: "export const samePoint",
+    replace: "export const compareOffsets = (a: Point, b: Point): number => a.offset - b.offset\nexport const samePoint",
+    also: [
+      {
+        file: `${CONTROLLER}/Choice.ts`,
+        find: "import { comparePoints, type Point }",
+        replace: "import { compareOffsets as comparePoints, type Point }"
+      }
+    ],
+    seedsMax: 500,
+    sets: ["voters=3", "replicationFactor=3", "bias=figure8", "biasChance=1", "safetyMs=1500"]
+  },
+  {
+    name: "controller: a hand-over's target is elected whatever it holds",
+    rule: "rule 14",
+    what: "The target of a hand-over wins though a majority may hold more.",
+    file: `${CONTROLLER}/Choice.ts`,
+    find: "const aimed = eligible.find((candidate) => candidate.node === target)",
+    replace: "const aimed = promised.find((candidate) => candidate.node === target && candidate.electable)",
+    seedsMax: 1000,
+    sets: ["voters=3", "replicationFactor=3", "handOverEveryMs=40", "handOverMs=50", "oneWayWeight=1", "faultEveryMs=100", "produceEveryMs=5", "safetyMs=1500"]
+  },
+  {
+    name: "controller: elect with less than a majority",
+    rule: "rule 26",
+    what: "Half of the counted replicas are enough to elect, so RF - Q + 1 of two is one.",
+    file: `${METADATA}/Replicas.ts`,
+    find: "Math.floor(counted / 2) + 1",
+    replace: "Math.max(1, Math.floor(counted / 2))",
+    seedsMax: 100,
+    sets: ["voters=3", "replicationFactor=3", "bias=isolateLeader", "biasChance=1", "safetyMs=1500"]
+  },
+  {
+    name: "controller: an empty answer of a node that lags",
+    rule: "rule 11",
+    what: "A node answers before it has applied what the controller had, and having no replica yet counts as an empty log.",
+    file: `${NODE}/ControllerDriver.ts`,
+    find: "if (request.metadataOffset <= this.#metadata.image.offset) return this.#promise(from, request)",
+    replace: "if (request.metadataOffset >= 0) return this.#promise(from, request)",
+    also: [
+      {
+        file: `${NODE}/ControllerDriver.ts`,
+        find: `reply({ _tag: "NotHosted" })`,
+        replace: `reply({ _tag: "Position", position: { epoch: 0, offset: 0 } })`
+      }
+    ],
+    seedsMax: 300,
+    sets: ["voters=3", "replicationFactor=3", "bias=restartNewLeader", "biasChance=1", "crashWeight=1", "faultEveryMs=100", "safetyMs=1500"]
+  },
+  {
+    name: "controller: an open election is not resolved",
+    rule: "rule 12",
+    what: "A promise beyond the image's epoch is no reason to elect, as long as the old leader is alive.",
+    file: `${CONTROLLER}/Elections.ts`,
+    find: "if (tracked.promised > tracked.image.leaderEpoch) return true",
+    replace: "",
+    seedsMax: 100,
+    sets: ["voters=3", "replicationFactor=3", "bias=killController", "biasChance=1", "safetyMs=1500"]
+  },
+  {
+    name: "controller: a burnt epoch is asked for again",
+    rule: "rule 13",
+    what: "The next election asks for the image's epoch + 1, though a later one was promised.",
+    file: `${CONTROLLER}/Elections.ts`,
+    find: "const epoch = Math.max(leaderEpoch, tracked.promised) + 1\n    if (this.#forming",
+    replace: "const epoch = leaderEpoch + 1\n    if (this.#forming",
+    seedsMax: 200,
+    sets: ["voters=3", "replicationFactor=3", "bias=killController", "biasChance=1", "safetyMs=1500"]
+  },
+  {
+    name: "controller: a set change needs no confirmation",
+    rule: "rule 17",
+    what: "The next change of the counted replicas is proposed before the last one is confirmed.",
+    file: `${CONTROLLER}/Reassignment.ts`,
+    find: "if (!tracked.confirmed || !ready) return undefined",
+    replace: "if (!ready) return undefined",
+    also: [
+      {
+        file: `${CONTROLLER}/Reassignment.ts`,
+        find: "if (!tracked.confirmed) return undefined",
+        replace: ""
+      }
+    ],
+    seedsMax: 1000,
+    sets: ["voters=3", "observers=2", "replicationFactor=3", "reassignEveryMs=40", "isolateWeight=1", "oneWayWeight=1", "faultEveryMs=100", "safetyMs=3000"]
+  },
+  {
+    name: "controller: a confirmation of another version counts",
+    rule: "rule 30",
+    what: "Reports of the leader are taken whatever config version they speak of.",
+    file: `${CONTROLLER}/Reports.ts`,
+    find: "return report.configVersion === configVersion",
+    replace: "return report.configVersion <= configVersion",
+    seedsMax: 1000,
+    sets: ["voters=3", "observers=2", "replicationFactor=3", "reassignEveryMs=40", "isolateWeight=1", "oneWayWeight=1", "faultEveryMs=100", "safetyMs=3000"]
+  },
+  {
+    name: "controller: learners answer elections",
+    rule: "rule 17",
+    what: "Replicas being added count in elections as those that vote.",
+    file: `${METADATA}/Replicas.ts`,
+    find: "replicasWhere(partition, (node) => !partition.adding.includes(node))",
+    replace: "replicasWhere(partition, (node) => partition.replicas.includes(node))",
+    seedsMax: 500,
+    sets: ["voters=3", "observers=2", "replicationFactor=3", "reassignEveryMs=40", "crashWeight=1", "faultEveryMs=100", "safetyMs=1500"]
+  },
+  {
+    name: "controller: a restarted leader is not replaced",
+    rule: "rule 19",
+    what: "A leader that has restarted before anybody noticed is taken for the one that was elected.",
+    file: `${CONTROLLER}/Elections.ts`,
+    find: "return leader === null || !this.#work.isLive(leader) || this.#hasRestarted(tracked)",
+    replace: "return leader === null || !this.#work.isLive(leader)",
+    seedsMax: 60,
+    sets: ["voters=3", "replicationFactor=3", "bias=restartNewLeader", "biasChance=1", "safetyMs=800"]
+  },
+  {
+    name: "controller: an unclean election is not said to be one",
+    rule: "rule 21",
+    what: "The command of an unclean election looks like that of a clean one.",
+    file: `${CONTROLLER}/Elections.ts`,
+    find: "election: { leader: leader.node, leaderEpoch: election.epoch, unclean, directoryId: leader.directoryId }",
+    replace: "election: { leader: leader.node, leaderEpoch: election.epoch, unclean: false && unclean, directoryId: leader.directoryId }",
+    seedsMax: 200,
+    sets: ["voters=3", "replicationFactor=3", "uncleanElections=true", "nodeSessionMs=200", "crashWeight=1", "crashAllWeight=0.3", "downMs=1000", "faultEveryMs=150", "safetyMs=3000"]
+  }
+]
