@@ -6,6 +6,7 @@ import { BoundedMemory } from "./BoundedMemory.ts"
 import type { Checker, ClusterView } from "./Checker.ts"
 import { AcknowledgedRecords, Reads } from "./ClientHistories.ts"
 import { CommittedLogs } from "./CommittedLog.ts"
+import { ControllerDecisions } from "./ControllerDecisions.ts"
 import { DiskModel } from "./DiskModel.ts"
 import { ElectionSafety } from "./ElectionSafety.ts"
 import { Linearizability } from "./Linearizability.ts"
@@ -14,7 +15,7 @@ import { PartitionCommits } from "./PartitionCommits.ts"
 import { RaftCommits } from "./RaftCommits.ts"
 
 export const allCheckers = (
-  world: Pick<World, "cover">,
+  world: Pick<World, "cover" | "nowMs">,
   view: ClusterView,
   options: Options
 ): ReadonlyArray<Checker> => {
@@ -28,6 +29,7 @@ export const allCheckers = (
     new RaftCommits(disks),
     // What is committed is known before clients hear of it.
     new PartitionCommits(disks, logs, world.cover),
+    new ControllerDecisions(view, options, world.nowMs),
     new AcknowledgedRecords(logs),
     new Reads(logs),
     new Linearizability(world.cover),

@@ -181,7 +181,7 @@ export class PartitionCommits implements Checker {
       const minInSync = Number(topic.configs.get("min.insync.replicas") ?? "1")
       const place = Math.max(o.offset, marker.offset)
       // Rule 6: the start of the leader's own marker needs the marker on a majority; beyond it, Q.
-      const needed = o.offset <= marker.offset ? majority : Math.max(majority, minInSync)
+      const needed = o.offset <= marker.offset ? majority : Math.min(counted.length, Math.max(majority, minInSync))
       const holding = counted.filter(({ node, directoryId }) => holds(node, directoryId, place))
       if (holding.length >= needed) return
       const nodes = (replicas: typeof counted) => replicas.map(({ node }) => node).join(" ")

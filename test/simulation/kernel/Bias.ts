@@ -3,12 +3,14 @@
  * run, drawn with the options. It learns of deeds from observations and from what is written to the disks.
  */
 import type { Prng } from "../../../packages/core/src/base/Prng.ts"
+import { decodeCommand } from "../../../packages/core/src/metadata/CommandCodec.ts"
+import { type Entry, EntryKind } from "../../../packages/core/src/raft/Entry.ts"
 import type { Observation } from "../Observation.ts"
 import type { DiskRecord } from "../World.ts"
 import { exponential, uniform } from "./Draw.ts"
 import type { FaultPort, Faults } from "./Faults.ts"
 import type { Kernel } from "./Kernel.ts"
-import { isolating } from "./Links.ts"
+import { between, isolating } from "./Links.ts"
 import type { Options } from "./Options.ts"
 
 export class Bias {
@@ -20,6 +22,8 @@ export class Bias {
   /** Of the metadata log, as far as observations tell. */
   #controller: number | undefined
   #slow: number | undefined
+  /** By partition, as far as observations tell; only a bias that asks for it fills it. */
+  readonly #leaders = new Map<string, number>()
 
   constructor(kernel: Kernel, port: FaultPort, faults: Faults) {
     this.#kernel = kernel
@@ -43,9 +47,24 @@ export class Bias {
     if (observation._tag === "RaftRole") {
       if (observation.role !== "leader") return
       this.#controller = observation.node
-      this.#ledBy(observation.node)
+      if (!this.#options.biasPartitionsOnly) this.#ledBy(observation.node)
     } else if (observation._tag === "Leads") {
+      this.#leaders.set(`${observation.topicId}/${observation.partition}`, observation.node)
       this.#ledBy(observation.node)
+    } else if (observation._tag === "RaftAppended" && this.#options.bias === "isolateReassigned") {
+      if (observation.node === this.#controller) for (const entry of observation.entries) this.#proposed(entry)
+    }
+  }
+
+  /** A replica is about to be counted: its leader must not hear of it. */
+  #proposed(entry: Entry): void {
+    if (entry.kind !== EntryKind.Command) return
+    const command = decodeCommand(entry.payload)
+    if (command._tag !== "PartitionOps") return
+    for (const op of command.ops) {
+      const leader = this.#leaders.get(`${op.topicId}/${op.partition}`)
+      if (op.countedDirectory == null || leader === undefined || leader === this.#controller) continue
+      if (this.#random.chance(this.#options.biasChance)) this.#isolateTwo(leader)
     }
   }
 
@@ -71,7 +90,7 @@ export class Bias {
   #written(node: number, record: DiskRecord): void {
     const promise = record._tag === "Replica" && record.write._tag === "Promise"
     const vote = record._tag === "HardState" && record.hardState.vote !== null
-    if (!promise && !vote) return
+    if (!promise && (!vote || this.#options.biasPartitionsOnly)) return
     // Votes and promises come often; each answered by a crash would leave nothing to look at.
     if (!this.#random.chance(this.#options.biasChance * 0.5)) return
     switch (this.#options.bias) {
@@ -113,6 +132,16 @@ export class Bias {
       `isolate leader ${node} (${direction})${friend === undefined ? "" : ` but for ${friend}`}`
     )
     this.#faults.cut(friend === node ? links : cut, exponential(this.#random, this.#options.faultMs))
+  }
+
+  /** The leader and one other go on together, cut off from the rest. */
+  #isolateTwo(node: number): void {
+    const others = this.#port.nodes.filter((other) => other !== node && other !== this.#controller)
+    if (others.length === 0) return
+    const two = [node, this.#random.pick(others)]
+    const rest = this.#port.nodes.filter((other) => !two.includes(other))
+    this.#faults.note("isolateReassigned", `cut leader ${node} and node ${two[1]} off`)
+    this.#faults.cut(between(two, rest), exponential(this.#random, this.#options.faultMs))
   }
 
   /** The leader reaches one follower at most, and dies soon. */

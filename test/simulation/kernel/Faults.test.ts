@@ -145,7 +145,15 @@ describe("faults", () => {
 
 describe("a bias", () => {
   const biased = (bias: Bias) =>
-    world([`bias=${bias}`, "biasChance=1", "fsyncMs=1", "fsyncJitterMs=1", "delayMs=1", "jitterMs=1"])
+    world([
+      `bias=${bias}`,
+      "biasChance=1",
+      "biasPartitionsOnly=false",
+      "fsyncMs=1",
+      "fsyncJitterMs=1",
+      "delayMs=1",
+      "jitterMs=1"
+    ])
 
   it.each(["killNewLeader", "restartNewLeader", "figure8"] as const)(
     "%s crashes the leader and starts it again",

@@ -19,6 +19,8 @@ export const BIASES = [
   "restartNewLeader",
   /** Cut a new leader off from all, or from all but one, or in one direction only. */
   "isolateLeader",
+  /** Cut a partition's leader and one follower off when its set of counted replicas is about to change (rule 17). */
+  "isolateReassigned",
   /** Crash a node that just wrote a promise (or a vote) to its disk, durable or not (rules 9-11). */
   "killPromised",
   /** Crash the controller while promises are being given (rule 12). */
@@ -115,6 +117,8 @@ export interface Options {
   readonly bias: Bias
   /** Chance that the bias acts when it could. */
   readonly biasChance: number
+  /** What the metadata log's nodes do is not answered: it stays up to elect the partitions' next leaders. */
+  readonly biasPartitionsOnly: boolean
   /** Mean time between two faults of a kind of weight 1; 0: none. */
   readonly faultEveryMs: number
   readonly faultMs: number
@@ -319,6 +323,7 @@ const drawFaults = (from: Sources) => {
   return {
     bias: mix === "bias" || mix === "biasAndFaults" ? from.pick("bias", BIASES.slice(1)) : ("none" as Bias),
     biasChance: from.real("biasChance", 0.2, 1),
+    biasPartitionsOnly: from.chance("biasPartitionsOnly", 0.4),
     faultEveryMs: faulty ? from.real("faultEveryMs", 100, 2_000) : 0,
     faultMs: from.pick("faultMs", [30, 150, 500, 1_500]),
     downMs: from.pick("downMs", [5, 50, 300, 1_000]),

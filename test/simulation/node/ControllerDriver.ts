@@ -54,7 +54,7 @@ export class ControllerDriver {
   #waiting: Array<WaitingPromise> = []
   #answers = new Map<number, Array<PromiseAnswer>>()
   readonly #orders = new Map<number, (error: ErrorName) => void>()
-  #nextOrder = 1
+  #nextOrder: number
   /** Another process has this node's id, or its disk is an old copy: it must end (rule 20). */
   refused = false
 
@@ -66,6 +66,7 @@ export class ControllerDriver {
     this.controller = new Controller(options, host.random.fork())
     this.#heardMs = host.nowMs() - host.settings.sessionMs * 2
     this.#nextHeartbeatMs = host.nowMs()
+    this.#nextOrder = host.firstId
   }
 
   /** Rule 25: out of reach of the controller for a session, a node takes no produce. */

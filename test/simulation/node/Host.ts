@@ -9,6 +9,7 @@ export interface NodeSettings {
   readonly sessionMs: number
   readonly promiseWaitMs: number
   readonly snapshotAfterBytes: number
+  readonly produceTimeoutMs: number
   /** Batches at the end of a log that a leader sends as a tail; what is older goes as bulk. */
   readonly tailBatches: number
 }
@@ -17,6 +18,8 @@ export interface Host {
   readonly node: number
   readonly directoryId: string
   readonly incarnation: number
+  /** Ids of this process begin here: an answer to a process before it must not be taken for one to this. */
+  readonly firstId: number
   readonly settings: NodeSettings
   readonly random: Prng
   /** The node's own monotonic clock. */

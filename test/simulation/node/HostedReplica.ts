@@ -13,6 +13,7 @@ export interface ProduceAnswer {
 
 /** Who waits for a place in the log to be committed. Never for an offset alone (rule 5). */
 interface Waiter {
+  readonly expiresMs: number
   readonly epoch: number
   readonly endOffset: number
   readonly answer: (errorCode: ErrorCode) => void
@@ -38,9 +39,21 @@ export class HostedReplica {
     return this.#waiters.length
   }
 
-  wait(epoch: number, endOffset: number, answer: (errorCode: ErrorCode) => void): void {
+  /** Until `expiresMs` (R23): the record may be there all the same. */
+  wait(epoch: number, endOffset: number, expiresMs: number, answer: (errorCode: ErrorCode) => void): void {
     if (endOffset <= this.highWatermark) answer(ErrorCode.NONE)
-    else this.#waiters.push({ epoch, endOffset, answer })
+    else this.#waiters.push({ epoch, endOffset, expiresMs, answer })
+  }
+
+  nextDeadline(): number {
+    // The oldest comes first, but for retries, which are no older than what they repeat.
+    return this.#waiters[0]?.expiresMs ?? Number.POSITIVE_INFINITY
+  }
+
+  expire(nowMs: number): void {
+    const over = this.#waiters.filter((waiter) => waiter.expiresMs <= nowMs)
+    this.#waiters = this.#waiters.filter((waiter) => waiter.expiresMs > nowMs)
+    for (const waiter of over) waiter.answer(ErrorCode.REQUEST_TIMED_OUT)
   }
 
   committed(offset: number): void {

@@ -14,6 +14,7 @@ export const nodeSettings = (options: Options): NodeSettings => ({
   sessionMs: options.nodeSessionMs,
   promiseWaitMs: options.promiseWaitMs,
   snapshotAfterBytes: options.snapshotAfterBytes,
+  produceTimeoutMs: options.produceTimeoutMs * 2,
   tailBatches: options.tailBatches
 })
 

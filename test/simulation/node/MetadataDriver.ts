@@ -54,7 +54,8 @@ export class MetadataDriver {
   readonly #host: Host
   readonly #listener: ImageListener
   #raft: Raft | undefined
-  #next = 1
+  /** Of tickets and forwards. */
+  #next: number
   readonly #tickets = new Map<number, ProposeAnswer>()
   readonly #forwards = new Map<number, Waiting & { readonly answer: ProposeAnswer }>()
   readonly #reads = new Map<number, Waiting & { readonly done: (ok: boolean) => void }>()
@@ -63,6 +64,7 @@ export class MetadataDriver {
   constructor(host: Host, snapshot: Snapshot | undefined, listener: ImageListener) {
     this.#host = host
     this.#listener = listener
+    this.#next = host.firstId
     this.image = snapshot === undefined ? emptyImage(CLUSTER_ID) : decodeSnapshot(snapshot.payload)
   }
 

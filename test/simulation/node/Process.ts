@@ -62,6 +62,8 @@ export class Process {
   }
 
   #apply(apply: Apply): void {
+    // What became true under the image as it is is observed beside that image.
+    this.replicas.handleEvents()
     this.metadata.apply(apply)
     const { raft } = this.raft
     if (apply._tag !== "Entry" || apply.entry.kind !== EntryKind.Noop) return

@@ -248,15 +248,22 @@ export class ReplicaDriver implements Outbox<SimBatch> {
     let any = false
     while (this.#events.length > 0 || this.#sendable.size > 0) {
       any = true
+      this.handleEvents()
+      this.#sendAll()
+    }
+    return any
+  }
+
+  /** In their order; also after each metadata entry, so that what is observed stands beside the image that it came from. */
+  handleEvents(): void {
+    while (this.#events.length > 0) {
       const events = this.#events
       this.#events = []
       for (const [replica, event, epoch] of events) {
         const hosted = this.hosted.get(partitionKey(replica.topicId, replica.partition))
         if (hosted?.replica === replica) this.#handle(hosted, event, epoch)
       }
-      this.#sendAll()
     }
-    return any
   }
 
   #handle(hosted: HostedReplica, event: ReplicaEvent, epoch: number): void {
@@ -386,15 +393,19 @@ export class ReplicaDriver implements Outbox<SimBatch> {
     const { replica, log } = hosted
     if (replica.role !== "leader") return fail(ErrorCode.NOT_LEADER_OR_FOLLOWER)
     const { epoch } = replica
-    const settled = (baseOffset: number) => (errorCode: ErrorCode) =>
-      errorCode === ErrorCode.NONE ? answer({ errorCode, baseOffset, epoch }) : fail(errorCode)
+    const expiresMs = this.#host.nowMs() + this.#host.settings.produceTimeoutMs
+    const settled = (baseOffset: number) => (errorCode: ErrorCode) => {
+      if (errorCode !== ErrorCode.NONE) fail(errorCode)
+      else if (acks === -1 && replica.lacksReplicas) fail(ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND)
+      else answer({ errorCode, baseOffset, epoch })
+    }
     if (batch.producerId >= 0) {
       const { errorCode, duplicate } = log.check(batch)
       if (errorCode !== ErrorCode.NONE) return fail(errorCode)
       if (duplicate !== undefined) {
         this.#host.cover("duplicate retry")
         // Rule 22: held is not committed.
-        return hosted.wait(epoch, duplicate.endOffset, settled(duplicate.baseOffset))
+        return hosted.wait(epoch, duplicate.endOffset, expiresMs, settled(duplicate.baseOffset))
       }
     }
     const outcome = replica.append(this.#host.nowMs(), batch.ids.length, batch.bytes, acks === -1)
@@ -411,7 +422,7 @@ export class ReplicaDriver implements Outbox<SimBatch> {
     })
     this.#append(hosted, batches, true)
     if (acks === 0) answer({ errorCode: ErrorCode.NONE, baseOffset, epoch })
-    else if (acks === -1) hosted.wait(epoch, endOffset, settled(baseOffset))
+    else if (acks === -1) hosted.wait(epoch, endOffset, expiresMs, settled(baseOffset))
   }
 
   /** Whole batches from `offset` up to the high watermark. */
@@ -453,12 +464,17 @@ export class ReplicaDriver implements Outbox<SimBatch> {
 
   tick(): void {
     const nowMs = this.#host.nowMs()
-    for (const { replica } of this.hosted.values()) if (replica.nextDeadline() <= nowMs) replica.tick(nowMs)
+    for (const hosted of [...this.hosted.values()]) {
+      if (hosted.replica.nextDeadline() <= nowMs) hosted.replica.tick(nowMs)
+      if (hosted.nextDeadline() <= nowMs) hosted.expire(nowMs)
+    }
   }
 
   nextDeadline(): number {
     let next = Number.POSITIVE_INFINITY
-    for (const { replica } of this.hosted.values()) next = Math.min(next, replica.nextDeadline())
+    for (const hosted of this.hosted.values()) {
+      next = Math.min(next, hosted.replica.nextDeadline(), hosted.nextDeadline())
+    }
     return next
   }
 

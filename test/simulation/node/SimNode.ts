@@ -207,6 +207,7 @@ export class SimNode implements NodeView {
       node,
       directoryId,
       incarnation,
+      firstId: incarnation * 1_000_000_000,
       settings,
       random: this.#random.fork(),
       nowMs: clock.nowMs,

@@ -60,6 +60,7 @@ const SMALLER: ReadonlyArray<readonly [OptionKey, ReadonlyArray<number>]> = [
 
 const PLAIN: ReadonlyArray<string> = [
   "bias=none",
+  "biasPartitionsOnly=false",
   "lease=false",
   "holdCut=false",
   "staleDelivery=false",

@@ -3,8 +3,13 @@ import { assert } from "../base/Assert.ts"
 
 export const majorityOf = (counted: number): number => Math.floor(counted / 2) + 1
 
-/** Q: replicas that must hold a record durably. Never less than a majority, whatever `minInSync` says (rule 26). */
-export const quorumOf = (counted: number, minInSync: number): number => Math.max(majorityOf(counted), minInSync)
+/**
+ * Q: replicas that must hold a record durably. Never less than a majority, whatever `minInSync` says (rule 26), and never more
+ * than there are: with fewer replicas than `minInSync` an append with acks=all is refused, as in Kafka, while one with acks=1
+ * commits and can be read.
+ */
+export const quorumOf = (counted: number, minInSync: number): number =>
+  Math.min(counted, Math.max(majorityOf(counted), minInSync))
 
 /** Nothing is held by enough replicas that have the leader's marker. */
 export const NOT_HELD = -1

@@ -5,7 +5,8 @@
  *   an acknowledgement or a hint that retires an epoch (rule 8).
  * - *replicate*: pipelined from `next`, bounded by bytes and frames (dissertation 10.2.1). `next` runs ahead of `match`.
  *
- * Invariant: `match` <= `next` in replicate; in probe `next` is the place that is asked for. `match` never falls.
+ * Invariant: `match` <= `next` in replicate; in probe `next` is the place that is asked for. `match` never falls,
+ * but for a replica that shows that it begins anew: to count less is always safe.
  */
 import { assert } from "../base/Assert.ts"
 import type { ReplicaOptions } from "./Assignment.ts"
@@ -115,6 +116,13 @@ export class FollowerProgress {
   retry(): void {
     this.probeAgain()
     this.#unanswered = Math.min(this.#unanswered + 1, DOUBLINGS_MAX)
+  }
+
+  forgetMatch(): void {
+    this.match = undefined
+    this.highWatermarkHeld = -1
+    this.inSync = false
+    this.caughtUp = false
   }
 
   /** Frames or answers were lost: begin again at the last verified place. */

@@ -86,6 +86,10 @@ export class Leader<D> {
   get inflightCount(): number {
     return this.#followers.reduce((sum, follower) => sum + follower.inflight.length, 0)
   }
+  /** Fewer replicas are counted than `minInSync` asks for: what commits is not what acks=all promises. */
+  get lacksReplicas(): boolean {
+    return this.#assignment.counted.length < this.#assignment.minInSync
+  }
   get lacksInSync(): boolean {
     return this.isr.length < this.#assignment.minInSync
   }
@@ -148,8 +152,12 @@ export class Leader<D> {
   mismatch(nowMs: number, message: Mismatch): void {
     const follower = this.#answering(nowMs, message)
     if (follower === undefined) return
-    // An answer to an earlier question: since then the place was verified.
-    if (follower.match !== undefined && comparePoints(message.previous, follower.match) <= 0) return
+    if (follower.match !== undefined && comparePoints(message.previous, follower.match) <= 0) {
+      // An answer to an earlier question: since then the place was verified.
+      if (follower.mode !== "probe" || comparePoints(message.previous, follower.next) !== 0) return
+      // It was removed, dropped its log, and was added again: an acknowledgement from before came late.
+      follower.forgetMatch()
+    }
     if (follower.mode === "replicate") follower.probeAgain()
     else if (comparePoints(message.previous, follower.next) === 0) {
       const { log } = this.#seat

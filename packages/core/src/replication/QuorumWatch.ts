@@ -47,7 +47,7 @@ export class QuorumWatch<D> {
     const since = this.#sinceMs
     if (since === undefined) return Number.POSITIVE_INFINITY
     const size = assignment.counted.length
-    const others = Math.min(quorumOf(size, assignment.minInSync), size) - 1
+    const others = quorumOf(size, assignment.minInSync) - 1
     if (others <= 0) return Number.POSITIVE_INFINITY
     const heard = followers.filter((one) => one.counted).map((one) => Math.max(one.lastHeardMs, since))
     heard.sort((a, b) => b - a)

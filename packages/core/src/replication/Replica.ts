@@ -159,6 +159,13 @@ export class Replica<D> {
   get quorum(): number {
     return this.#leader?.quorum ?? 0
   }
+  /**
+   * A leader whose counted replicas are fewer than `min.insync.replicas`: what it commits can be read, and an append with acks=all
+   * that was under way when the set shrank ends with NOT_ENOUGH_REPLICAS_AFTER_APPEND.
+   */
+  get lacksReplicas(): boolean {
+    return this.#leader?.lacksReplicas ?? false
+  }
   /** A leader's in-sync set in the order of the assignment; empty otherwise. */
   get isr(): ReadonlyArray<number> {
     return this.#leader?.isr ?? []

@@ -21,7 +21,7 @@ export const CONTROLLER_MUTATIONS: ReadonlyArray<Mutation> = [
       }
     ],
     seedsMax: 100,
-    sets: ["voters=3", "replicationFactor=3", "bias=killNewLeader", "safetyMs=1500"]
+    sets: ["voters=3", "observers=0", "replicationFactor=3", "metadataClients=0", "bias=killNewLeader", "safetyMs=1500"]
   },
   {
     name: "controller: elect by length alone",
@@ -29,7 +29,8 @@ export const CONTROLLER_MUTATIONS: ReadonlyArray<Mutation> = [
     what: "Positions are compared by offset, whatever their epoch is.",
     file: "packages/core/src/replication/Point.ts",
     find: "export const samePoint",
-    replace: "export const compareOffsets = (a: Point, b: Point): number => a.offset - b.offset\nexport const samePoint",
+    replace:
+      "export const compareOffsets = (a: Point, b: Point): number => a.offset - b.offset\nexport const samePoint",
     also: [
       {
         file: `${CONTROLLER}/Choice.ts`,
@@ -38,7 +39,19 @@ export const CONTROLLER_MUTATIONS: ReadonlyArray<Mutation> = [
       }
     ],
     seedsMax: 500,
-    sets: ["voters=3", "replicationFactor=3", "bias=figure8", "biasChance=1", "safetyMs=1500"]
+    sets: [
+      "voters=3",
+      "observers=0",
+      "replicationFactor=3",
+      "metadataClients=0",
+      "bias=figure8",
+      "biasPartitionsOnly=true",
+      "biasChance=1",
+      "nodeSessionMs=200",
+      "downMs=300",
+      "produceEveryMs=5",
+      "safetyMs=3000"
+    ]
   },
   {
     name: "controller: a hand-over's target is elected whatever it holds",
@@ -48,7 +61,16 @@ export const CONTROLLER_MUTATIONS: ReadonlyArray<Mutation> = [
     find: "const aimed = eligible.find((candidate) => candidate.node === target)",
     replace: "const aimed = promised.find((candidate) => candidate.node === target && candidate.electable)",
     seedsMax: 1000,
-    sets: ["voters=3", "replicationFactor=3", "handOverEveryMs=40", "handOverMs=50", "oneWayWeight=1", "faultEveryMs=100", "produceEveryMs=5", "safetyMs=1500"]
+    sets: [
+      "voters=3",
+      "replicationFactor=3",
+      "handOverEveryMs=40",
+      "handOverMs=50",
+      "oneWayWeight=1",
+      "faultEveryMs=100",
+      "produceEveryMs=5",
+      "safetyMs=1500"
+    ]
   },
   {
     name: "controller: elect with less than a majority",
@@ -58,7 +80,15 @@ export const CONTROLLER_MUTATIONS: ReadonlyArray<Mutation> = [
     find: "Math.floor(counted / 2) + 1",
     replace: "Math.max(1, Math.floor(counted / 2))",
     seedsMax: 100,
-    sets: ["voters=3", "replicationFactor=3", "bias=isolateLeader", "biasChance=1", "safetyMs=1500"]
+    sets: [
+      "voters=3",
+      "observers=0",
+      "replicationFactor=3",
+      "metadataClients=0",
+      "bias=isolateLeader",
+      "biasChance=1",
+      "safetyMs=1500"
+    ]
   },
   {
     name: "controller: an empty answer of a node that lags",
@@ -75,7 +105,15 @@ export const CONTROLLER_MUTATIONS: ReadonlyArray<Mutation> = [
       }
     ],
     seedsMax: 300,
-    sets: ["voters=3", "replicationFactor=3", "bias=restartNewLeader", "biasChance=1", "crashWeight=1", "faultEveryMs=100", "safetyMs=1500"]
+    sets: [
+      "voters=3",
+      "replicationFactor=3",
+      "bias=restartNewLeader",
+      "biasChance=1",
+      "crashWeight=1",
+      "faultEveryMs=100",
+      "safetyMs=1500"
+    ]
   },
   {
     name: "controller: an open election is not resolved",
@@ -85,7 +123,15 @@ export const CONTROLLER_MUTATIONS: ReadonlyArray<Mutation> = [
     find: "if (tracked.promised > tracked.image.leaderEpoch) return true",
     replace: "",
     seedsMax: 100,
-    sets: ["voters=3", "replicationFactor=3", "bias=killController", "biasChance=1", "safetyMs=1500"]
+    sets: [
+      "voters=3",
+      "observers=0",
+      "replicationFactor=3",
+      "metadataClients=0",
+      "bias=killController",
+      "biasChance=1",
+      "safetyMs=1500"
+    ]
   },
   {
     name: "controller: a burnt epoch is asked for again",
@@ -95,7 +141,15 @@ export const CONTROLLER_MUTATIONS: ReadonlyArray<Mutation> = [
     find: "const epoch = Math.max(leaderEpoch, tracked.promised) + 1\n    if (this.#forming",
     replace: "const epoch = leaderEpoch + 1\n    if (this.#forming",
     seedsMax: 200,
-    sets: ["voters=3", "replicationFactor=3", "bias=killController", "biasChance=1", "safetyMs=1500"]
+    sets: [
+      "voters=3",
+      "observers=0",
+      "replicationFactor=3",
+      "metadataClients=0",
+      "bias=killController",
+      "biasChance=1",
+      "safetyMs=1500"
+    ]
   },
   {
     name: "controller: a set change needs no confirmation",
@@ -112,7 +166,19 @@ export const CONTROLLER_MUTATIONS: ReadonlyArray<Mutation> = [
       }
     ],
     seedsMax: 1000,
-    sets: ["voters=3", "observers=2", "replicationFactor=3", "reassignEveryMs=40", "isolateWeight=1", "oneWayWeight=1", "faultEveryMs=100", "safetyMs=3000"]
+    sets: [
+      "voters=3",
+      "observers=2",
+      "replicationFactor=3",
+      "metadataClients=0",
+      "bias=isolateReassigned",
+      "biasChance=1",
+      "reassignEveryMs=60",
+      "faultMs=500",
+      "nodeSessionMs=200",
+      "produceEveryMs=5",
+      "safetyMs=3000"
+    ]
   },
   {
     name: "controller: a confirmation of another version counts",
@@ -122,7 +188,19 @@ export const CONTROLLER_MUTATIONS: ReadonlyArray<Mutation> = [
     find: "return report.configVersion === configVersion",
     replace: "return report.configVersion <= configVersion",
     seedsMax: 1000,
-    sets: ["voters=3", "observers=2", "replicationFactor=3", "reassignEveryMs=40", "isolateWeight=1", "oneWayWeight=1", "faultEveryMs=100", "safetyMs=3000"]
+    sets: [
+      "voters=3",
+      "observers=2",
+      "replicationFactor=3",
+      "metadataClients=0",
+      "bias=isolateReassigned",
+      "biasChance=1",
+      "reassignEveryMs=60",
+      "faultMs=500",
+      "nodeSessionMs=200",
+      "produceEveryMs=5",
+      "safetyMs=3000"
+    ]
   },
   {
     name: "controller: learners answer elections",
@@ -132,7 +210,15 @@ export const CONTROLLER_MUTATIONS: ReadonlyArray<Mutation> = [
     find: "replicasWhere(partition, (node) => !partition.adding.includes(node))",
     replace: "replicasWhere(partition, (node) => partition.replicas.includes(node))",
     seedsMax: 500,
-    sets: ["voters=3", "observers=2", "replicationFactor=3", "reassignEveryMs=40", "crashWeight=1", "faultEveryMs=100", "safetyMs=1500"]
+    sets: [
+      "voters=3",
+      "observers=2",
+      "replicationFactor=3",
+      "reassignEveryMs=40",
+      "crashWeight=1",
+      "faultEveryMs=100",
+      "safetyMs=1500"
+    ]
   },
   {
     name: "controller: a restarted leader is not replaced",
@@ -142,7 +228,15 @@ export const CONTROLLER_MUTATIONS: ReadonlyArray<Mutation> = [
     find: "return leader === null || !this.#work.isLive(leader) || this.#hasRestarted(tracked)",
     replace: "return leader === null || !this.#work.isLive(leader)",
     seedsMax: 60,
-    sets: ["voters=3", "replicationFactor=3", "bias=restartNewLeader", "biasChance=1", "safetyMs=800"]
+    sets: [
+      "voters=3",
+      "observers=0",
+      "replicationFactor=3",
+      "metadataClients=0",
+      "bias=restartNewLeader",
+      "biasChance=1",
+      "safetyMs=800"
+    ]
   },
   {
     name: "controller: an unclean election is not said to be one",
@@ -150,8 +244,19 @@ export const CONTROLLER_MUTATIONS: ReadonlyArray<Mutation> = [
     what: "The command of an unclean election looks like that of a clean one.",
     file: `${CONTROLLER}/Elections.ts`,
     find: "election: { leader: leader.node, leaderEpoch: election.epoch, unclean, directoryId: leader.directoryId }",
-    replace: "election: { leader: leader.node, leaderEpoch: election.epoch, unclean: false && unclean, directoryId: leader.directoryId }",
+    replace:
+      "election: { leader: leader.node, leaderEpoch: election.epoch, unclean: false && unclean, directoryId: leader.directoryId }",
     seedsMax: 200,
-    sets: ["voters=3", "replicationFactor=3", "uncleanElections=true", "nodeSessionMs=200", "crashWeight=1", "crashAllWeight=0.3", "downMs=1000", "faultEveryMs=150", "safetyMs=3000"]
+    sets: [
+      "voters=3",
+      "replicationFactor=3",
+      "uncleanElections=true",
+      "nodeSessionMs=200",
+      "crashWeight=1",
+      "crashAllWeight=0.3",
+      "downMs=1000",
+      "faultEveryMs=150",
+      "safetyMs=3000"
+    ]
   }
 ]

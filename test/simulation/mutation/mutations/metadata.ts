@@ -10,7 +10,7 @@ export const METADATA_MUTATIONS: ReadonlyArray<Mutation> = [
     what: "A command that comes again under its id is applied again.",
     file: `${METADATA}/Replay.ts`,
     find: "const before = id === null ? undefined : image.appliedCommand(id)",
-    replace: "const before = id === null ? undefined : image.appliedCommand(`again ${id}`)",
+    replace: "const before = id === null ? undefined : image.appliedCommand('again')",
     seedsMax: 100,
     sets: ["voters=3", "metadataClients=2", "metadataEveryMs=10", "bias=killNewLeader", "safetyMs=1500"]
   },
@@ -22,7 +22,15 @@ export const METADATA_MUTATIONS: ReadonlyArray<Mutation> = [
     find: "commands: HashMap.fromIterable(commands)",
     replace: "commands: HashMap.empty()",
     seedsMax: 40,
-    sets: ["voters=3", "metadataClients=2", "metadataEveryMs=10", "snapshotAfterBytes=300", "crashWeight=1", "faultEveryMs=150", "safetyMs=1500"]
+    sets: [
+      "voters=3",
+      "metadataClients=2",
+      "metadataEveryMs=10",
+      "snapshotAfterBytes=300",
+      "crashWeight=1",
+      "faultEveryMs=150",
+      "safetyMs=1500"
+    ]
   },
   {
     name: "metadata: command ids expire while clients still retry",
@@ -52,7 +60,16 @@ export const METADATA_MUTATIONS: ReadonlyArray<Mutation> = [
     find: "partition.leaderEpoch === op.expectedEpoch &&\n  partition.configVersion === op.expectedConfigVersion &&",
     replace: "",
     seedsMax: 500,
-    sets: ["voters=3", "observers=1", "replicationFactor=3", "reassignEveryMs=40", "handOverEveryMs=60", "crashWeight=1", "faultEveryMs=100", "safetyMs=1500"]
+    sets: [
+      "voters=3",
+      "observers=1",
+      "replicationFactor=3",
+      "reassignEveryMs=40",
+      "handOverEveryMs=60",
+      "crashWeight=1",
+      "faultEveryMs=100",
+      "safetyMs=1500"
+    ]
   },
   {
     name: "metadata: a counted replica follows its node to an empty disk",

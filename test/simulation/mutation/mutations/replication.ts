@@ -4,6 +4,66 @@ import type { Mutation } from "../Mutation.ts"
 const REPLICATION = "packages/core/src/replication"
 const NODE = "test/simulation/node"
 
+const THREE = ["voters=3", "observers=0", "replicationFactor=3", "metadataClients=0"]
+/** Messages, disks and fail-overs are quick, clients busy, and only the faults that a mutation names act. */
+const QUICK = [
+  "replicationFactor=3",
+  "metadataClients=0",
+  "delayMs=0.5",
+  "jitterMs=1",
+  "lossChance=0",
+  "fsyncMs=0.5",
+  "fsyncJitterMs=2",
+  "fsyncTailChance=0",
+  "nodeHeartbeatMs=30",
+  "nodeSessionMs=200",
+  "produceEveryMs=5",
+  "faultEveryMs=0",
+  "bias=none",
+  "safetyMs=3000"
+]
+/** Leaders of partitions that reach one follower and die, so that logs diverge over several epochs. */
+const FIGURE_8 = [
+  ...QUICK,
+  "voters=3",
+  "observers=2",
+  "bias=figure8",
+  "biasPartitionsOnly=true",
+  "biasChance=0.5",
+  "downMs=300"
+]
+/** Leaders that the controller no longer hears, but followers do; disks slow enough for much to be under way. */
+const HALF_CUT_OFF = [
+  ...QUICK,
+  "voters=3",
+  "observers=0",
+  "fsyncMs=10",
+  "producers=3",
+  "faultEveryMs=400",
+  "faultMs=500",
+  "crashWeight=0",
+  "crashAllWeight=0",
+  "pauseWeight=0",
+  "wipeWeight=0",
+  "oneWayWeight=1",
+  "isolateWeight=0",
+  "partitionWeight=0",
+  "bridgeWeight=0",
+  "slowLinkWeight=0",
+  "resetWeight=0",
+  "slowDiskWeight=0"
+]
+/** Sets of replicas that change all the time, with a leader cut off as they do. */
+const REASSIGNED = [
+  ...QUICK,
+  "voters=3",
+  "observers=2",
+  "bias=isolateReassigned",
+  "biasChance=1",
+  "reassignEveryMs=60",
+  "faultMs=500"
+]
+
 export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
   {
     name: "partition: acknowledge before durable",
@@ -13,7 +73,7 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
     find: "const verified = minPoint(this.#verified, writes.durablePosition)",
     replace: "const verified = this.#verified",
     seedsMax: 20,
-    sets: ["voters=3", "replicationFactor=3", "safetyMs=800"]
+    sets: [...THREE, "safetyMs=800"]
   },
   {
     name: "partition: the leader counts itself before its disk does",
@@ -23,7 +83,7 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
     find: "return durablePosition.epoch === this.epoch ? durablePosition.offset : NOT_HELD",
     replace: "return this.#seat.log.end.offset + 0 * durablePosition.offset",
     seedsMax: 40,
-    sets: ["voters=3", "replicationFactor=3", "safetyMs=800"]
+    sets: [...THREE, "safetyMs=800"]
   },
   {
     name: "partition: the log end is answered as the match",
@@ -40,7 +100,7 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
       }
     ],
     seedsMax: 200,
-    sets: ["voters=3", "replicationFactor=3", "bias=figure8", "biasChance=1", "safetyMs=1500"]
+    sets: FIGURE_8
   },
   {
     name: "partition: the marker is not required",
@@ -50,7 +110,7 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
     find: "return match !== undefined && match.epoch === this.epoch ? match.offset : NOT_HELD",
     replace: "return match !== undefined ? match.offset : NOT_HELD",
     seedsMax: 200,
-    sets: ["voters=3", "replicationFactor=3", "bias=figure8", "biasChance=1", "safetyMs=1500"]
+    sets: FIGURE_8
   },
   {
     name: "partition: a stale frame cuts the log",
@@ -72,7 +132,15 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
       }
     ],
     seedsMax: 100,
-    sets: ["voters=3", "replicationFactor=3", "duplicateChance=0.2", "reorderChance=0.5", "jitterMs=20", "inflightFramesMax=8", "safetyMs=1500"]
+    sets: [
+      "voters=3",
+      "replicationFactor=3",
+      "duplicateChance=0.2",
+      "reorderChance=0.5",
+      "jitterMs=20",
+      "inflightFramesMax=8",
+      "safetyMs=1500"
+    ]
   },
   {
     name: "partition: a follower commits up to its log end",
@@ -82,7 +150,7 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
     find: "const offset = Math.min(frame.highWatermark, frame.end.offset)",
     replace: "const offset = Math.min(frame.highWatermark, this.#seat.log.end.offset)",
     seedsMax: 500,
-    sets: ["voters=3", "replicationFactor=3", "bias=figure8", "biasChance=1", "safetyMs=1500"]
+    sets: FIGURE_8
   },
   {
     name: "partition: cursors are offsets",
@@ -92,7 +160,7 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
     find: "if (comparePoints(this.next, logEnd) < 0) return true",
     replace: "if (this.next.offset < logEnd.offset) return true",
     seedsMax: 40,
-    sets: ["voters=3", "replicationFactor=3", "bias=killNewLeader", "safetyMs=800"]
+    sets: [...THREE, "bias=killNewLeader", "safetyMs=800"]
   },
   {
     name: "partition: waiters outlive their epoch",
@@ -102,7 +170,7 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
     find: "const left = this.#waiters\n    this.#waiters = []",
     replace: "const left: Array<Waiter> = []",
     seedsMax: 200,
-    sets: ["voters=3", "replicationFactor=3", "bias=isolateLeader", "biasChance=1", "safetyMs=1500"]
+    sets: [...FIGURE_8, "idempotentShare=0"]
   },
   {
     name: "partition: min.insync above the majority is ignored",
@@ -112,7 +180,7 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
     find: "held.byMajority === NOT_HELD ? NOT_HELD : Math.max(markerOffset, held.byQuorum)",
     replace: "held.byMajority === NOT_HELD ? NOT_HELD : Math.max(markerOffset, held.byMajority)",
     seedsMax: 20,
-    sets: ["voters=3", "replicationFactor=3", "minInSync=3", "safetyMs=800"]
+    sets: [...THREE, "minInSync=3", "safetyMs=800"]
   },
   {
     name: "partition: the marker needs min.insync",
@@ -122,7 +190,7 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
     find: "held.byMajority === NOT_HELD ? NOT_HELD : Math.max(markerOffset, held.byQuorum)",
     replace: "held.byQuorum + 0 * markerOffset",
     seedsMax: 100,
-    sets: ["voters=3", "replicationFactor=3", "minInSync=3", "bias=killNewLeader", "safetyMs=1500"]
+    sets: [...THREE, "minInSync=3", "bias=killNewLeader", "safetyMs=1500"]
   },
   {
     name: "partition: a quorum below the majority",
@@ -139,7 +207,7 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
       }
     ],
     seedsMax: 20,
-    sets: ["voters=3", "replicationFactor=3", "minInSync=1", "safetyMs=800"]
+    sets: [...THREE, "minInSync=1", "safetyMs=800"]
   },
   {
     name: "partition: a follower below the log start is not reset",
@@ -149,7 +217,15 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
     find: "if (!held && frame.previous.offset !== frame.logStartOffset) {",
     replace: "if (!held) {",
     seedsMax: 60,
-    sets: ["voters=3", "replicationFactor=3", "deleteRecordsEveryMs=50", "crashWeight=1", "downMs=300", "faultEveryMs=100", "safetyMs=1500"]
+    sets: [
+      "voters=3",
+      "replicationFactor=3",
+      "deleteRecordsEveryMs=50",
+      "crashWeight=1",
+      "downMs=300",
+      "faultEveryMs=100",
+      "safetyMs=1500"
+    ]
   },
   {
     name: "partition: a frame brings markers from beyond its end",
@@ -159,7 +235,15 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
     find: "const markers = plan.markers.filter((marker) => marker.offset <= endOffset)",
     replace: "const { markers } = plan",
     seedsMax: 100,
-    sets: ["voters=3", "replicationFactor=3", "observers=1", "inflightBytesMax=200", "bias=killNewLeader", "reassignEveryMs=100", "safetyMs=1500"]
+    sets: [
+      "voters=3",
+      "replicationFactor=3",
+      "observers=1",
+      "inflightBytesMax=200",
+      "bias=killNewLeader",
+      "reassignEveryMs=100",
+      "safetyMs=1500"
+    ]
   },
   {
     name: "partition: the hint of a mismatch is ignored",
@@ -169,7 +253,7 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
     find: "follower.probeFrom(comparePoints(next, follower.next) < 0 ? next : log.start)",
     replace: "follower.probeFrom(comparePoints(next, next) < 0 ? next : follower.next)",
     seedsMax: 100,
-    sets: ["voters=3", "replicationFactor=3", "bias=figure8", "biasChance=1", "safetyMs=1500"]
+    sets: FIGURE_8
   },
   {
     name: "partition: a promise does not bind the leader",
@@ -186,7 +270,7 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
       }
     ],
     seedsMax: 500,
-    sets: ["voters=3", "replicationFactor=3", "oneWayWeight=1", "faultEveryMs=100", "handOverEveryMs=60", "safetyMs=1500"]
+    sets: HALF_CUT_OFF
   },
   {
     name: "partition: a promise does not bind followers",
@@ -208,7 +292,7 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
       }
     ],
     seedsMax: 500,
-    sets: ["voters=3", "replicationFactor=3", "oneWayWeight=1", "isolateWeight=1", "faultEveryMs=100", "nodeSessionMs=200", "safetyMs=1500"]
+    sets: HALF_CUT_OFF
   },
   {
     name: "partition: a promise is skipped",
@@ -221,7 +305,7 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
       return { _tag: "Pending" }
     }`,
     seedsMax: 300,
-    sets: ["voters=3", "replicationFactor=3", "oneWayWeight=1", "isolateWeight=1", "faultEveryMs=100", "nodeSessionMs=200", "safetyMs=1500"]
+    sets: HALF_CUT_OFF
   },
   {
     name: "partition: a leader below its promise starts",
@@ -231,7 +315,7 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
     find: "if (leader === null || epoch < this.#log.promised) return",
     replace: "if (leader === null) return",
     seedsMax: 500,
-    sets: ["voters=3", "replicationFactor=3", "bias=killController", "biasChance=1", "safetyMs=1500"]
+    sets: [...THREE, "bias=killController", "biasChance=1", "safetyMs=1500"]
   },
   {
     name: "partition: a promise is answered before it is durable",
@@ -242,17 +326,16 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
     replace: `this.#log.promise(epoch, false)
     this.#event({ _tag: "Promised", epoch, position: this.#log.end })`,
     seedsMax: 1000,
-    sets: ["voters=3", "replicationFactor=3", "bias=killPromised", "biasChance=1", "fsyncMs=10", "fsyncJitterMs=15", "downMs=5", "safetyMs=1500"]
-  },
-  {
-    name: "partition: the position answered is what was durable",
-    rule: "rule 10",
-    what: "A promise is answered with the durable position at its arrival, not with the log end at its place.",
-    file: `${REPLICATION}/ReplicaLog.ts`,
-    find: "const position = this.end\n",
-    replace: "const position = this.writes.durablePosition\n",
-    seedsMax: 1000,
-    sets: ["voters=3", "replicationFactor=3", "minInSync=2", "oneWayWeight=1", "faultEveryMs=80", "nodeSessionMs=200", "fsyncMs=10", "fsyncJitterMs=15", "produceEveryMs=5", "safetyMs=1500"]
+    sets: [
+      "voters=3",
+      "replicationFactor=3",
+      "bias=killPromised",
+      "biasChance=1",
+      "fsyncMs=10",
+      "fsyncJitterMs=15",
+      "downMs=5",
+      "safetyMs=1500"
+    ]
   },
   {
     name: "partition: a promise is lost with its replica",
@@ -262,7 +345,15 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
     find: "this.#promised.set(key, hosted.replica.promised)",
     replace: "",
     seedsMax: 500,
-    sets: ["voters=3", "observers=1", "replicationFactor=3", "reassignEveryMs=60", "crashWeight=1", "faultEveryMs=150", "safetyMs=1500"]
+    sets: [
+      "voters=3",
+      "observers=1",
+      "replicationFactor=3",
+      "reassignEveryMs=60",
+      "crashWeight=1",
+      "faultEveryMs=150",
+      "safetyMs=1500"
+    ]
   },
   {
     name: "partition: confirmed without the data",
@@ -272,7 +363,7 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
     find: "if (this.#confirmed || !this.#epochCommitted || held.byMajority < this.#confirmTarget) return",
     replace: "if (this.#confirmed || held.byMajority < NOT_HELD) return",
     seedsMax: 1000,
-    sets: ["voters=3", "observers=2", "replicationFactor=3", "reassignEveryMs=40", "isolateWeight=1", "oneWayWeight=1", "faultEveryMs=100", "safetyMs=3000"]
+    sets: REASSIGNED
   },
   {
     name: "partition: a learner is counted in the quorum",
@@ -285,7 +376,15 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
     }
     return heldBy(offsets, this.#assignment.minInSync)`,
     seedsMax: 200,
-    sets: ["voters=3", "observers=2", "replicationFactor=3", "reassignEveryMs=40", "crashWeight=1", "faultEveryMs=150", "safetyMs=1500"]
+    sets: [
+      "voters=3",
+      "observers=2",
+      "replicationFactor=3",
+      "reassignEveryMs=40",
+      "crashWeight=1",
+      "faultEveryMs=150",
+      "safetyMs=1500"
+    ]
   },
   {
     name: "partition: the answers of another disk count",
@@ -302,7 +401,7 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
       }
     ],
     seedsMax: 200,
-    sets: ["voters=3", "replicationFactor=3", "bias=wipe", "biasChance=1", "wipesMax=2", "safetyMs=1500"]
+    sets: [...THREE, "bias=wipe", "biasChance=1", "wipesMax=2", "safetyMs=1500"]
   },
   {
     name: "partition: a restarted process leads its old epoch",
@@ -312,7 +411,7 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
     find: "return votes && assignment.mayLead ? ",
     replace: "return votes ? ",
     seedsMax: 100,
-    sets: ["voters=3", "replicationFactor=3", "bias=restartNewLeader", "biasChance=1", "safetyMs=1500"]
+    sets: [...THREE, "bias=restartNewLeader", "biasChance=1", "safetyMs=1500"]
   },
   {
     name: "partition: producers' state is not rewound",
@@ -322,7 +421,7 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
     find: "if (!this.#producers.truncateTo(offset)) this.#rebuild()",
     replace: "",
     seedsMax: 500,
-    sets: ["voters=3", "replicationFactor=3", "bias=figure8", "biasChance=1", "idempotentShare=1", "produceTimeoutMs=100", "safetyMs=1500"]
+    sets: [...FIGURE_8, "idempotentShare=1"]
   },
   {
     name: "partition: a duplicate is answered at once",
@@ -332,7 +431,14 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
     find: "return hosted.wait(epoch, duplicate.endOffset, settled(duplicate.baseOffset))",
     replace: "return settled(duplicate.baseOffset)(ErrorCode.NONE)",
     seedsMax: 60,
-    sets: ["voters=3", "replicationFactor=3", "bias=isolateLeader", "idempotentShare=1", "produceTimeoutMs=100", "safetyMs=1500"]
+    sets: [
+      "voters=3",
+      "replicationFactor=3",
+      "bias=isolateLeader",
+      "idempotentShare=1",
+      "produceTimeoutMs=100",
+      "safetyMs=1500"
+    ]
   },
   {
     name: "partition: a removal replayed after a restart drops a later log",
@@ -342,6 +448,15 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
     find: "// Replayed after a restart: this removal was undone before the log that is here began.\n    if (this.#sinceOf(key) > this.#image.offset) return",
     replace: "",
     seedsMax: 500,
-    sets: ["voters=3", "observers=1", "replicationFactor=3", "reassignEveryMs=50", "crashWeight=1", "faultEveryMs=80", "snapshotAfterBytes=1000000", "safetyMs=3000"]
+    sets: [
+      "voters=3",
+      "observers=1",
+      "replicationFactor=3",
+      "reassignEveryMs=50",
+      "crashWeight=1",
+      "faultEveryMs=80",
+      "snapshotAfterBytes=1000000",
+      "safetyMs=3000"
+    ]
   }
 ]

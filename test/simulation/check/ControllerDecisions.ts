@@ -1,0 +1,120 @@
+/**
+ * What controllers decide, against the image that it was decided for.
+ *
+ * - Whoever is elected is registered with the disk that was counted, and not fenced (rules 13 and 18); unclean elections come only
+ *   where they are allowed (rule 21).
+ * - No in-sync set holds a node that is fenced, or that is back with another disk (rules 18 and 30).
+ * - A node that was neither down nor asleep is not fenced (rule 16). Judged only where messages are quick, none is lost and no node
+ *   leaves the metadata quorum: elsewhere a controller may be right not to have heard of it.
+ */
+import { decodeCommand } from "../../../packages/core/src/metadata/CommandCodec.ts"
+import type { MetadataImage, PartitionImage } from "../../../packages/core/src/metadata/MetadataImage.ts"
+import { EntryKind } from "../../../packages/core/src/raft/Entry.ts"
+import type { Options } from "../kernel/Options.ts"
+import type { Observation } from "../Observation.ts"
+import { type Checker, type ClusterView, partitionKey, Violation } from "./Checker.ts"
+import type { Of } from "./CommittedLog.ts"
+
+const LINK_FAULTS = ["oneWay", "partition", "isolate", "bridge", "ring", "slowLink", "reset"] as const
+const LINK_BIASES: ReadonlyArray<Options["bias"]> = ["isolateLeader", "isolateReassigned", "figure8"]
+
+/** Heartbeats come within their interval, whatever the node's disk does. */
+const isQuick = (options: Options): boolean =>
+  options.lossChance + options.tailChance + options.membershipEveryMs + options.wipesMax === 0 &&
+  options.delayMs + options.jitterMs <= 3 &&
+  !LINK_BIASES.includes(options.bias) &&
+  LINK_FAULTS.every((fault) => options[`${fault}Weight`] === 0)
+
+export class ControllerDecisions implements Checker {
+  readonly name = "controller decisions"
+  readonly #view: ClusterView
+  readonly #options: Options
+  readonly #nowMs: () => number
+  readonly #quick: boolean
+  /** When each node was last seen down or asleep; a node that is not in here never was. */
+  readonly #awayMs = new Map<number, number>()
+  readonly #elected = new Map<string, number>()
+  readonly #images = new Map<number, MetadataImage>()
+  #appliedIndex = 0
+
+  constructor(view: ClusterView, options: Options, nowMs: () => number) {
+    this.#view = view
+    this.#options = options
+    this.#nowMs = nowMs
+    this.#quick = isQuick(options)
+  }
+
+  observe(o: Observation): void {
+    if (o._tag === "Elected") this.#electedLeader(o)
+    else if (o._tag === "RaftApplied") this.#applied(o)
+    else if (o._tag === "Started" || o._tag === "Crashed") this.#awayMs.set(o.node, this.#nowMs())
+  }
+
+  afterEvent(): void {
+    for (const node of this.#view.nodes) {
+      const { up, paused, image } = this.#view.node(node)
+      if (!up || paused) this.#awayMs.set(node, this.#nowMs())
+      if (this.#images.get(node) === image) continue
+      this.#images.set(node, image)
+      for (const topic of image.topics()) {
+        for (const partition of topic.partitions)
+          this.#inSync(partitionKey(topic.topicId, partition.partition), partition, image)
+      }
+    }
+  }
+
+  /** Told by each node; the first has just applied the command and nothing after it. */
+  #electedLeader(o: Of<"Elected">): void {
+    const key = partitionKey(o.topicId, o.partition)
+    if (o.leader < 0 || o.epoch <= (this.#elected.get(key) ?? -1)) return
+    this.#elected.set(key, o.epoch)
+    const who = `${key}: node ${o.leader}, elected in epoch ${o.epoch},`
+    if (o.unclean && !this.#options.uncleanElections) {
+      throw new Violation("unclean-not-allowed", `${who} is elected without a quorum, which its topic forbids`)
+    }
+    for (const node of this.#view.nodes) {
+      const { image } = this.#view.node(node)
+      const partition = image.topicById(o.topicId)?.partitions[o.partition]
+      if (partition?.leaderEpoch !== o.epoch) continue
+      const broker = image.brokers.get(o.leader)
+      const directoryId = partition.directories[partition.replicas.indexOf(o.leader)]
+      if (broker === undefined || broker.fenced) throw new Violation("elected-fenced", `${who} is fenced or unknown`)
+      if (broker.directoryId === directoryId) return
+      throw new Violation(
+        "elected-other-disk",
+        `${who} was counted on ${directoryId}, it runs on ${broker.directoryId}`
+      )
+    }
+  }
+
+  #inSync(key: string, partition: PartitionImage, image: MetadataImage): void {
+    const { isr, replicas, directories } = partition
+    // Created with whom the command named, dead or alive.
+    if (partition.leaderEpoch === 0) return
+    for (const node of isr) {
+      const broker = image.brokers.get(node)
+      const directoryId = directories[replicas.indexOf(node)]
+      // Taken at its leader's word until it has registered.
+      if (broker === undefined || (!broker.fenced && broker.directoryId === directoryId)) continue
+      const why = broker.fenced ? "is fenced" : `runs on ${broker.directoryId} and not on ${directoryId}`
+      throw new Violation(
+        "in-sync-not-there",
+        `${key}: the in-sync set ${isr.join(" ")} holds node ${node}, which ${why}`
+      )
+    }
+  }
+
+  #applied({ entry }: Of<"RaftApplied">): void {
+    if (!this.#quick || entry.index <= this.#appliedIndex) return
+    this.#appliedIndex = entry.index
+    if (entry.kind !== EntryKind.Command) return
+    const command = decodeCommand(entry.payload)
+    if (command._tag !== "FenceNode" || !command.fenced) return
+    const awayMs = this.#awayMs.get(command.nodeId)
+    const goneMs = awayMs === undefined ? Number.POSITIVE_INFINITY : this.#nowMs() - awayMs
+    // Its session, and as long again for the command to be decided and committed.
+    if (goneMs <= 2 * this.#options.nodeSessionMs + this.#options.electionTimeoutMs) return
+    const text = `node ${command.nodeId} is fenced, though it was up and awake for ${goneMs.toFixed(0)} ms`
+    throw new Violation("fenced-alive", text)
+  }
+}
