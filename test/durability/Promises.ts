@@ -40,6 +40,11 @@ interface Batch {
   readonly producerId: number
 }
 
+interface AppliedAt {
+  readonly index: number
+  readonly command: Command
+}
+
 export interface Outcome {
   readonly errorCode: number
   readonly baseOffset: number
@@ -159,10 +164,10 @@ export const readAll = Effect.fnUntraced(function* (
 export class Promises {
   /** By topic id and partition. */
   readonly logs = new Map<string, PromisedLog>()
-  /** What was applied, in order. */
-  commands: Array<Command> = []
-  /** Proposed, without a word on it yet. */
-  pending: Command | undefined
+  /** What was applied, in order: the log has entries of its own between them. */
+  commands: Array<AppliedAt> = []
+  /** Proposed, without a word on it yet, and where it would be. */
+  pending: AppliedAt | undefined
   /** A promise that a running node has broken: noticed in a callback of the node, told by `hold`. */
   broken: Broken | undefined
   #clusterId = ""
@@ -176,12 +181,12 @@ export class Promises {
     return log
   }
 
-  /** The image after the applied commands and `more`. */
-  image(more: ReadonlyArray<Command> = []): MetadataImage {
+  /** The image after the applied commands and `more`, of a log that ends at `endOffset`. */
+  image(endOffset: number, more: ReadonlyArray<AppliedAt> = []): MetadataImage {
     let image = emptyImage(this.#clusterId)
-    let index = 0
-    for (const command of [...this.commands, ...more]) image = replay(image, command, index++).image
-    return image
+    for (const { index, command } of [...this.commands, ...more]) image = replay(image, command, index).image
+    ensure(image.offset <= endOffset, () => `the metadata came back at ${endOffset}, and ${image.offset} was promised`)
+    return image.with({ offset: endOffset })
   }
 
   /** Appends and notes what was promised. `isAlive` says whether a word still counts. */
@@ -203,11 +208,13 @@ export class Promises {
 
   propose(stack: StorageStack, command: Command, isAlive: () => boolean): Effect.Effect<void, unknown> {
     return Effect.suspend(() => {
-      this.pending = command
+      // One command at a time: it gets the next index.
+      const at = { index: stack.metadata.image().offset, command }
+      this.pending = at
       return Effect.map(stack.metadata.propose(command, 60_000), (result) => {
         if (!isAlive()) return
         ensure(result._tag !== "Rejected", () => `a command was rejected: ${JSON.stringify(result)}`)
-        this.commands.push(command)
+        this.commands.push(at)
         this.pending = undefined
       })
     })
@@ -247,8 +254,10 @@ export class Promises {
     const { pending } = this
     this.pending = undefined
     const found = encodeSnapshot(image)
-    if (Buffer.compare(found, encodeSnapshot(this.image())) === 0) return
-    const withPending = pending !== undefined && Buffer.compare(found, encodeSnapshot(this.image([pending]))) === 0
+    const isAfter = (more: ReadonlyArray<AppliedAt>) =>
+      Buffer.compare(found, encodeSnapshot(this.image(image.offset, more))) === 0
+    if (isAfter([])) return
+    const withPending = pending !== undefined && isAfter([pending])
     ensure(withPending, () => {
       const names = [...image.topics()].map((topic) => topic.name).join(", ")
       return `the metadata came back at ${image.offset} (topics ${names}), and ${this.commands.length} commands were acknowledged`

@@ -8,8 +8,9 @@ import type { MetadataImage } from "@chronik-effect/core/metadata/MetadataImage.
 import { NodeConfig } from "@chronik-effect/server/config/NodeConfig.ts"
 import { decompress } from "@chronik-effect/server/io/Compression.ts"
 import { Disk } from "@chronik-effect/server/io/Disk.ts"
-import { METADATA_STREAM, MetadataLog } from "@chronik-effect/server/metadata/MetadataLog.ts"
+import { MetadataLog, START_BLOCKS } from "@chronik-effect/server/metadata/MetadataLog.ts"
 import { MetadataStore } from "@chronik-effect/server/metadata/MetadataStore.ts"
+import { METADATA_STREAM } from "@chronik-effect/server/metadata/RaftFrames.ts"
 import * as BatchProposer from "@chronik-effect/server/replication/BatchProposer.ts"
 import * as Partitions from "@chronik-effect/server/replication/Partitions.ts"
 import { NodeIdentity } from "@chronik-effect/server/storage/NodeIdentity.ts"
@@ -47,6 +48,7 @@ const Connections = Layer.effectDiscard(
     const settler = yield* Settler.Settler
     const metadata = yield* MetadataStore
     proposer.register(METADATA_STREAM, { durable: log.durable, failed: log.failed })
+    proposer.onSealed(log.sealed)
     proposer.onSealed(settler.sealed)
     settler.dependent("metadata", (segment) => metadata.settle(segment))
   })
@@ -65,10 +67,17 @@ const layerOn = (disk: Disk["Service"]) => {
     segmentChunks: 3,
     blockBytesMax: 8 * 1024,
     metadataReserveBytes: 4 * 1024,
-    segmentsMax: 6
+    segmentsMax: 6,
+    startBlocks: START_BLOCKS + 1
   }).pipe(Layer.provideMerge(NodeIdentity.layer({ directory: DATA, nodeId: NODE_ID, lock: false })))
-  const Metadata = Layer.unwrap(Effect.map(NodeIdentity, ({ clusterId }) => MetadataStore.layer({ clusterId }))).pipe(
-    Layer.provideMerge(MetadataLog.layerSingle({ directory: `${DATA}/metadata` }))
+  const Metadata = Layer.unwrap(
+    Effect.map(NodeIdentity, ({ clusterId, nodeId, directoryId }) =>
+      MetadataStore.layer({ clusterId }).pipe(
+        Layer.provideMerge(
+          MetadataLog.layerSingle({ directory: `${DATA}/metadata`, self: { node: nodeId, directoryId } })
+        )
+      )
+    )
   )
   const Logs = Layer.mergeAll(Settler.layer, Retention.layer({ checkIntervalMs: 3_600_000 })).pipe(
     Layer.provideMerge(PartitionStores.layer({ dataDir: DATA, decompress }))

@@ -153,7 +153,8 @@ describe("a full disk", () => {
           const promises = new Promises()
           const stack = yield* begin(disk, promises)
           yield* promises.propose(stack, creation("t", TOPIC, PARTITIONS), alive)
-          for (let i = 0; i < 30; i++) yield* send(stack, promises, i % PARTITIONS, 1_000)
+          // Less than a segment of the log: its spare is there, and the next one is to be made on the full disk.
+          for (let i = 0; i < 20; i++) yield* send(stack, promises, i % PARTITIONS, 1_000)
           let refused = 0
           disk.refuse = (operation, path) => {
             if (!refuses(operation, path)) return undefined

@@ -14,6 +14,13 @@ const PRODUCER = 7
 const run = <A>(effect: Effect.Effect<A, unknown>): Promise<A> =>
   Effect.runPromise(effect.pipe(Effect.provide(Logger.layer([]))))
 
+const snapshot = (endOffset: number, payload: ReadonlyArray<number>): SnapshotFile.StoredSnapshot => ({
+  endOffset,
+  term: 1,
+  configuration: { voters: [{ node: 1, directoryId: "directory" }], learners: [] },
+  payload: new Uint8Array(payload)
+})
+
 /** A start that is held against everything promised, registers, and lets the settler begin. */
 const begin = Effect.fnUntraced(function* (disk: SimulatedDisk, promises: Promises) {
   const stack = yield* startStack(disk.service)
@@ -46,7 +53,7 @@ describe("names that were never synced", () => {
     run(
       Effect.gen(function* () {
         const disk = new SimulatedDisk(1)
-        yield* SnapshotFile.make(disk.service, FOLDER).save(5, new Uint8Array([1, 2, 3]))
+        yield* SnapshotFile.make(disk.service, FOLDER).save(snapshot(5, [1, 2, 3]))
         const left = disk.crash("lost", 1)
         expect(SnapshotFile.make(left.service, FOLDER).newest().snapshot?.endOffset).toBe(5)
       })
@@ -57,12 +64,12 @@ describe("names that were never synced", () => {
       Effect.gen(function* () {
         const disk = new SimulatedDisk(1)
         const files = SnapshotFile.make(disk.service, FOLDER)
-        yield* files.save(5, new Uint8Array([1]))
+        yield* files.save(snapshot(5, [1]))
         let killed: SimulatedDisk | undefined
         disk.onOperation = (operation) => {
           if (operation === "rename") killed = disk.crash("killed", 1)
         }
-        yield* Effect.exit(files.save(9, new Uint8Array([2])))
+        yield* Effect.exit(files.save(snapshot(9, [2])))
         expect(SnapshotFile.make(killed!.service, FOLDER).newest().snapshot?.endOffset).toBe(9)
         const left = killed!.crash("lost", 2)
         expect(SnapshotFile.make(left.service, FOLDER).newest().snapshot?.endOffset).toBe(9)

@@ -17,8 +17,9 @@ import { installNativeCrc32c } from "./io/Crc.ts"
 import * as DiskMemory from "./io/DiskMemory.ts"
 import * as DiskNode from "./io/DiskNode.ts"
 import { memoryBytes, routableAddress } from "./io/Host.ts"
-import { METADATA_STREAM, MetadataLog } from "./metadata/MetadataLog.ts"
+import { MetadataLog, START_BLOCKS } from "./metadata/MetadataLog.ts"
 import { MetadataStore } from "./metadata/MetadataStore.ts"
+import { METADATA_STREAM } from "./metadata/RaftFrames.ts"
 import { KafkaListener, KafkaPort } from "./network/KafkaListener.ts"
 import { Observation } from "./observe/Observation.ts"
 import type { RunningNode, StartReport } from "./observe/StartReport.ts"
@@ -36,6 +37,8 @@ const DRAIN_MS = 300
 /** Of the memory: recently written data of this size is taken to be in the page cache. */
 const WARM_SHARE = 1 / 4
 const VERSION = "0.1.0"
+/** The metadata log's, and one for the registration. */
+const WAL_START_BLOCKS = START_BLOCKS + 1
 /** Where an ephemeral node's files lie on its memory disk. */
 const MEMORY_DIRECTORY = "/ephemeral"
 
@@ -60,6 +63,7 @@ const Connections = Layer.effectDiscard(
     const settler = yield* Settler.Settler
     const metadata = yield* MetadataStore
     proposer.register(METADATA_STREAM, { durable: log.durable, failed: log.failed })
+    proposer.onSealed(log.sealed)
     proposer.onSealed(settler.sealed)
     settler.dependent("metadata", (segment) => metadata.settle(segment))
   })
@@ -155,11 +159,19 @@ const layerNode = (config: NodeConfigShape) => {
     BatchProposer.layer,
     KafkaPort.layer({ host: config.host, port: config.kafkaPort })
   )
-  const Storage = WalLayer.layer({ directory: `${directory}/wal`, durability: config.durability }).pipe(
-    Layer.provideMerge(NodeIdentity.layer({ directory, nodeId: config.nodeId, lock: !ephemeral }))
-  )
-  const Metadata = Layer.unwrap(Effect.map(NodeIdentity, ({ clusterId }) => MetadataStore.layer({ clusterId }))).pipe(
-    Layer.provideMerge(MetadataLog.layerSingle({ directory: `${directory}/metadata` }))
+  const Storage = WalLayer.layer({
+    directory: `${directory}/wal`,
+    durability: config.durability,
+    startBlocks: WAL_START_BLOCKS
+  }).pipe(Layer.provideMerge(NodeIdentity.layer({ directory, nodeId: config.nodeId, lock: !ephemeral })))
+  const Metadata = Layer.unwrap(
+    Effect.map(NodeIdentity, ({ clusterId, nodeId, directoryId }) =>
+      MetadataStore.layer({ clusterId }).pipe(
+        Layer.provideMerge(
+          MetadataLog.layerSingle({ directory: `${directory}/metadata`, self: { node: nodeId, directoryId } })
+        )
+      )
+    )
   )
   const Logs = Layer.mergeAll(
     Settler.layer,

@@ -13,7 +13,7 @@ import { assert } from "@chronik-effect/core/base/Assert.ts"
 import type { BrokerConfig } from "@chronik-effect/core/config/BrokerConfig.ts"
 import type { Command } from "@chronik-effect/core/metadata/Command.ts"
 import { decodeCommand, encodeCommand } from "@chronik-effect/core/metadata/CommandCodec.ts"
-import type { MetadataDelta } from "@chronik-effect/core/metadata/MetadataDelta.ts"
+import { EMPTY_DELTA, type MetadataDelta } from "@chronik-effect/core/metadata/MetadataDelta.ts"
 import { type CommandResult, emptyImage, type MetadataImage } from "@chronik-effect/core/metadata/MetadataImage.ts"
 import { replay } from "@chronik-effect/core/metadata/Replay.ts"
 import { decodeSnapshot, encodeSnapshot } from "@chronik-effect/core/metadata/Snapshot.ts"
@@ -21,8 +21,11 @@ import { Cause, Context, Data, Deferred, Effect, Exit, Layer, Queue, Semaphore }
 import { supervise } from "../actor/Supervisor.ts"
 import { NodeConfig } from "../config/NodeConfig.ts"
 import type { DiskError } from "../io/Disk.ts"
+import type { WalFailed } from "../storage/Wal.ts"
 import { staticBrokerConfig } from "./BrokerSettings.ts"
-import { type CommittedEntry, MetadataLog, MetadataUnreadable } from "./MetadataLog.ts"
+import { MetadataLog } from "./MetadataLog.ts"
+import { MetadataUnreadable } from "./RaftRecovery.ts"
+import type { CommittedEntry } from "./RaftShell.ts"
 
 /** The proposal did not become part of the log in time, or cannot any more. It may still do so later. */
 export class MetadataError extends Data.TaggedError("MetadataError")<{
@@ -59,8 +62,11 @@ export class MetadataStore extends Context.Service<
     readonly subscribe: (listener: MetadataListener) => () => void
     /** This broker's configuration in force: static values and what the metadata log says. */
     readonly brokerConfig: () => BrokerConfig
-    /** Saves a snapshot unless the newest one already covers every metadata entry in that WAL segment (the settler's hook). */
-    readonly settle: (segment: { readonly endAddress: number }) => Effect.Effect<void, DiskError>
+    /**
+     * Makes that WAL segment dispensable (the settler's hook): saves a snapshot unless the newest one already covers every
+     * metadata entry in it, and repeats the node's vote at the head of the WAL unless that is a later one (rule 31).
+     */
+    readonly settle: (segment: { readonly endAddress: number }) => Effect.Effect<void, DiskError | WalFailed>
     /** Completes with the reason when nothing can be proposed any more: the node stops. */
     readonly failure: Effect.Effect<string>
     /** Waiters and entries that are open now; zero when idle. */
@@ -142,7 +148,9 @@ const make = Effect.fnUntraced(function* (clusterId: string) {
     settle: (segment) =>
       Effect.suspend(() => {
         const upTo = log.endOffsetBelow(segment.endAddress)
-        return Effect.andThen(state.reached(upTo), snapshot(upTo))
+        return state
+          .reached(upTo)
+          .pipe(Effect.andThen(snapshot(upTo)), Effect.andThen(log.keepVote(segment.endAddress)))
       }),
     failure: Deferred.await(failure),
     pending: () => state.pending
@@ -271,11 +279,13 @@ class State {
     try {
       for (const entry of this.#unapplied) {
         if (entry.index >= this.image.offset) {
-          const { image, delta, result } = replay(this.image, decodeCommand(entry.payload), entry.index)
+          const { image, delta, result } = applyEntry(this.image, entry)
           this.image = image
-          this.#notify(delta, problems)
-          const waiter = entry.ticket === undefined ? undefined : this.#waiters.get(entry.ticket)
-          if (waiter !== undefined) woken.push([waiter, result])
+          if (result !== undefined) {
+            this.#notify(delta, problems)
+            const waiter = entry.ticket === undefined ? undefined : this.#waiters.get(entry.ticket)
+            if (waiter !== undefined) woken.push([waiter, result])
+          }
         }
         applied++
       }
@@ -341,6 +351,16 @@ class State {
   }
 }
 
+/** An entry of the log's own has no command and no result: only the end of what is applied moves. */
+const applyEntry = (
+  image: MetadataImage,
+  { index, payload }: CommittedEntry
+): { readonly image: MetadataImage; readonly delta: MetadataDelta; readonly result: CommandResult | undefined } => {
+  if (payload !== undefined) return replay(image, decodeCommand(payload), index)
+  assert(index >= image.offset, `metadata entry ${index} was applied before: the image is at ${image.offset}`)
+  return { image: image.with({ offset: index + 1 }), delta: EMPTY_DELTA, result: undefined }
+}
+
 const describe = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error))
 
 const stoppedError = (reason: string): MetadataError =>
@@ -359,7 +379,7 @@ const recoveredImage = (
 ): Effect.Effect<MetadataImage, MetadataUnreadable> =>
   Effect.try({
     try: () => {
-      const { snapshot, entries } = log.recovered
+      const { snapshot, entries } = log.takeRecovered()
       let image = snapshot === undefined ? emptyImage(clusterId) : decodeSnapshot(snapshot.payload)
       assert(snapshot === undefined || image.offset === snapshot.endOffset, "a snapshot's name is its end offset")
       if (image.clusterId !== clusterId) {
@@ -367,7 +387,7 @@ const recoveredImage = (
           message: `The metadata snapshot belongs to the cluster ${image.clusterId}, this data directory to ${clusterId}: put back the metadata folder that belongs here.`
         })
       }
-      for (const entry of entries) image = replay(image, decodeCommand(entry.payload), entry.index).image
+      for (const entry of entries) image = applyEntry(image, entry).image
       return image
     },
     catch: (error) =>

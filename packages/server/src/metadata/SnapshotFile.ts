@@ -1,25 +1,42 @@
 /**
  * Snapshots of the metadata image on disk: `metadata/<end offset, 20 digits>.snapshot`.
  *
- * Layout, little-endian: magic u32 "CMS1", payload length u32, CRC-32 of end offset and payload u32, end offset u64, payload
- * (`core/metadata/Snapshot`). A snapshot is written beside its name, synced, renamed, and its directory synced: a name without
- * `.tmp` is a whole snapshot, or bit rot, which the checksum tells.
+ * Layout, little-endian: magic u32 "CMS2", length u32 and CRC-32 u32 of everything behind them, end offset u64, term u64,
+ * length of the configuration u32, configuration (`core/raft/ConfigurationCodec`), payload (`core/metadata/Snapshot`). A
+ * snapshot is written beside its name, synced, renamed, and its directory synced: a name without `.tmp` is a whole snapshot, or
+ * bit rot, which the checksum tells.
  *
  * The one before the newest is kept, the rest is removed. It deliberately knows nothing of what is inside.
  */
+import { decodeConfiguration, encodeConfiguration } from "@chronik-effect/core/raft/ConfigurationCodec.ts"
+import type { Configuration, Snapshot } from "@chronik-effect/core/raft/Entry.ts"
 import { Effect } from "effect"
 import { type Disk, type DiskError, type DiskFile, readWhole } from "../io/Disk.ts"
 
-const MAGIC = 0x31534d43
-const HEADER_BYTES = 20
+const MAGIC = 0x32534d43
+/** Magic, length, checksum. */
+const OUTER_BYTES = 12
+const HEADER_BYTES = 32
 const KEPT = 2
 const SUFFIX = ".snapshot"
 
 export interface StoredSnapshot {
   /** Every metadata entry below it is in the payload. */
   readonly endOffset: number
+  /** Of its last entry. */
+  readonly term: number
+  /** Who took part in the log at its last entry. */
+  readonly configuration: Configuration
   readonly payload: Uint8Array
 }
+
+/** As Raft sees it: an end offset lies one behind the index of the last entry. */
+export const snapshotOf = ({ endOffset, term, configuration, payload }: StoredSnapshot): Snapshot => ({
+  index: endOffset - 1,
+  term,
+  configuration,
+  payload
+})
 
 export interface SnapshotFiles {
   /** The newest snapshot that is whole, and the newer ones that are not. Throws `DiskError`. */
@@ -28,7 +45,7 @@ export interface SnapshotFiles {
     readonly damaged: ReadonlyArray<{ readonly path: string; readonly endOffset: number }>
   }
   /** Durable when it completes. */
-  readonly save: (endOffset: number, payload: Uint8Array) => Effect.Effect<void, DiskError>
+  readonly save: (snapshot: StoredSnapshot) => Effect.Effect<void, DiskError>
 }
 
 export const make = (disk: Disk["Service"], directory: string): SnapshotFiles => ({
@@ -47,8 +64,8 @@ export const make = (disk: Disk["Service"], directory: string): SnapshotFiles =>
     }
     return { snapshot: undefined, damaged }
   },
-  save: Effect.fn("MetadataSnapshot.save")(function* (endOffset: number, payload: Uint8Array) {
-    const name = `${String(endOffset).padStart(20, "0")}${SUFFIX}`
+  save: Effect.fn("MetadataSnapshot.save")(function* (snapshot: StoredSnapshot) {
+    const name = `${String(snapshot.endOffset).padStart(20, "0")}${SUFFIX}`
     const temporary = disk.join(directory, `${name}.tmp`)
     if (!disk.exists(directory)) {
       yield* attempt(() => disk.makeDirectory(directory))
@@ -57,7 +74,7 @@ export const make = (disk: Disk["Service"], directory: string): SnapshotFiles =>
     }
     yield* Effect.acquireUseRelease(
       attempt(() => disk.open(temporary, "create")),
-      (file) => writeSynced(file, encode(disk, endOffset, payload)),
+      (file) => writeSynced(file, encode(disk, snapshot)),
       (file) => Effect.sync(() => file.close())
     )
     yield* attempt(() => disk.rename(temporary, disk.join(directory, name)))
@@ -89,21 +106,33 @@ const removeOld = (disk: Disk["Service"], directory: string): void => {
     disk.remove(disk.join(directory, name))
 }
 
-const encode = (disk: Disk["Service"], endOffset: number, payload: Uint8Array): Uint8Array => {
-  const bytes = new Uint8Array(HEADER_BYTES + payload.length)
+const encode = (disk: Disk["Service"], { endOffset, term, configuration, payload }: StoredSnapshot): Uint8Array => {
+  const members = encodeConfiguration(configuration)
+  const bytes = new Uint8Array(HEADER_BYTES + members.length + payload.length)
   const view = new DataView(bytes.buffer)
   view.setUint32(0, MAGIC, true)
-  view.setUint32(4, payload.length, true)
+  view.setUint32(4, bytes.length - OUTER_BYTES, true)
   view.setBigUint64(12, BigInt(endOffset), true)
-  bytes.set(payload, HEADER_BYTES)
-  view.setUint32(8, disk.crc32(bytes.subarray(12)) >>> 0, true)
+  view.setBigUint64(20, BigInt(term), true)
+  view.setUint32(28, members.length, true)
+  bytes.set(members, HEADER_BYTES)
+  bytes.set(payload, HEADER_BYTES + members.length)
+  view.setUint32(8, disk.crc32(bytes.subarray(OUTER_BYTES)) >>> 0, true)
   return bytes
 }
 
 const decode = (disk: Disk["Service"], bytes: Uint8Array): StoredSnapshot | undefined => {
   if (bytes.length < HEADER_BYTES) return undefined
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  if (view.getUint32(0, true) !== MAGIC || view.getUint32(4, true) !== bytes.length - HEADER_BYTES) return undefined
-  if (disk.crc32(bytes.subarray(12)) >>> 0 !== view.getUint32(8, true)) return undefined
-  return { endOffset: Number(view.getBigUint64(12, true)), payload: bytes.subarray(HEADER_BYTES) }
+  if (view.getUint32(0, true) !== MAGIC || view.getUint32(4, true) !== bytes.length - OUTER_BYTES) return undefined
+  if (disk.crc32(bytes.subarray(OUTER_BYTES)) >>> 0 !== view.getUint32(8, true)) return undefined
+  const payloadAt = HEADER_BYTES + view.getUint32(28, true)
+  const configuration = decodeConfiguration(bytes.subarray(HEADER_BYTES, payloadAt))
+  if (configuration === undefined) return undefined
+  return {
+    endOffset: Number(view.getBigUint64(12, true)),
+    term: Number(view.getBigUint64(20, true)),
+    configuration,
+    payload: bytes.subarray(payloadAt)
+  }
 }

@@ -12,7 +12,7 @@ import { makeUuid } from "@chronik-effect/core/base/Uuid.ts"
 import { Data, Effect, Random, Schema } from "effect"
 import { Disk, DiskError, readWhole, writeWhole } from "../io/Disk.ts"
 
-export const FORMAT = 1
+export const FORMAT = 2
 export const NODE_FILE = "node.json"
 
 const NodeFileSchema = Schema.Struct({

@@ -54,6 +54,8 @@ export interface WalOptions {
   readonly segmentsMax?: number
   /** The end of a segment that only frames other than Batch may use while there is no next segment. Default 1 MiB. */
   readonly metadataReserveBytes?: number
+  /** Blocks that the node's own start writes: the next segments are made ready behind them. Default 1. */
+  readonly startBlocks?: number
 }
 
 /** One committed block. The object and its arrays are reused: valid only during the call of `committed`. */

@@ -237,7 +237,7 @@ export class WalAppender {
   }
 
   recycle(block: WalBlock): void {
-    this.#segments.begin()
+    this.#segments.blockDone()
     this.#pool.push(block)
   }
 

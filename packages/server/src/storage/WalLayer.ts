@@ -69,7 +69,7 @@ function assemble(
   const segmentsMax = Math.max(options.segmentsMax ?? 16, log.live.length + 1)
   const segments = new WalSegments(
     disk,
-    { directory: options.directory, segmentBytes, segmentsMax, syncs },
+    { directory: options.directory, segmentBytes, segmentsMax, syncs, startBlocks: options.startBlocks ?? 1 },
     log.live,
     log.free
   )

@@ -12,8 +12,8 @@
  * Released segments leave in order, lowest first, each rename synced before its number can matter: what is on disk is
  * always one contiguous stretch of the log.
  *
- * The maintainer begins with the first block that is on disk, or with the first frame that finds no room: before that its
- * writes and syncs would only stand in the way of the start.
+ * The maintainer begins when the blocks of the node's start are on disk, or with the first frame that finds no room: before
+ * that its writes and syncs would only stand in the way of the start.
  *
  * The maintainer's fiber (`maintain`) owns spare, free and every file operation but block writes, syncs and reads. No space
  * (or no descriptor) left is waited out, a second at a time; any other refusal ends the log.
@@ -42,6 +42,8 @@ export interface SegmentLimits {
   readonly segmentsMax: number
   /** Whether names and zeroes have to reach the disk. */
   readonly syncs: boolean
+  /** The maintainer begins when so many blocks are on disk. */
+  readonly startBlocks: number
 }
 
 /** One step of the filler: short enough not to be seen in the latency of a commit. */
@@ -66,6 +68,7 @@ export class WalSegments {
   /** Somebody waits for a filled file: be quick rather than gentle. */
   demanded = false
   #begun = false
+  #blocks = 0
   /** The last attempt to make or fill a file met a full disk. */
   noSpace = false
   /** Something was made, freed, or found impossible: whoever waits for room should look again. */
@@ -117,8 +120,12 @@ export class WalSegments {
     this.#signal.notifyLater()
   }
 
-  /** Idempotent; called with every block. */
-  begin(): void {
+  /** Called with every block that is on disk. */
+  blockDone(): void {
+    if (++this.#blocks >= this.#limits.startBlocks) this.#begin()
+  }
+
+  #begin(): void {
     if (this.#begun) return
     this.#begun = true
     this.#signal.notifyLater()
@@ -126,7 +133,7 @@ export class WalSegments {
 
   demand(): void {
     this.demanded = true
-    this.begin()
+    this.#begin()
   }
 
   closeAll(): void {

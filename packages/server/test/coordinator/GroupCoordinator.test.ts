@@ -363,7 +363,7 @@ describe("the coordinator's life", () => {
           partition,
           expectedEpoch: leaderEpoch,
           expectedConfigVersion: configVersion,
-          election: { leader: -1, leaderEpoch: leaderEpoch + 1, unclean: false },
+          election: { leader: -1, leaderEpoch: leaderEpoch + 1, unclean: false, directoryId: "" },
           isr: null,
           replicas: null,
           adding: null,

@@ -1,14 +1,18 @@
 /** A node that has nothing but its metadata: over the real WAL, or over a log that the test commits by hand. Tests only. */
 import type { Command, CreateTopic } from "@chronik-effect/core/metadata/Command.ts"
+import type { Member } from "@chronik-effect/core/raft/Entry.ts"
 import { NodeConfig, type NodeConfigValues } from "@chronik-effect/server/config/NodeConfig.ts"
 import { Disk } from "@chronik-effect/server/io/Disk.ts"
-import { type CommittedEntry, type LogSink, MetadataLog } from "@chronik-effect/server/metadata/MetadataLog.ts"
+import { type LogSink, MetadataLog } from "@chronik-effect/server/metadata/MetadataLog.ts"
 import { MetadataStore } from "@chronik-effect/server/metadata/MetadataStore.ts"
+import { METADATA_STREAM } from "@chronik-effect/server/metadata/RaftFrames.ts"
+import type { CommittedEntry } from "@chronik-effect/server/metadata/RaftShell.ts"
 import { Wal, WalEvents, type WalOptions } from "@chronik-effect/server/storage/Wal.ts"
 import * as WalLayer from "@chronik-effect/server/storage/WalLayer.ts"
 import { Context, Deferred, Effect, Exit, Layer, Scope } from "effect"
 
 export const CLUSTER = "test-cluster"
+export const SELF: Member = { node: 1, directoryId: "directory-1" }
 const DATA = "/data"
 
 export interface MetadataNode {
@@ -28,6 +32,7 @@ export const startNode = (
     readonly config?: Partial<NodeConfigValues>
     readonly wal?: Partial<WalOptions>
     readonly clusterId?: string
+    readonly self?: Member
   } = {}
 ) =>
   Effect.gen(function* () {
@@ -37,17 +42,17 @@ export const startNode = (
     const events = WalEvents.of({
       committed: (n) => {
         blocks++
-        for (let i = 0; i < n.count; i++) if (n.streams[i] === 0 && n.endOffsets[i]! > 0) log?.durable(n.endOffsets[i]!)
+        for (let i = 0; i < n.count; i++) if (n.streams[i] === METADATA_STREAM && n.endOffsets[i]! > 0) log?.durable()
       },
       failed: (error) => log?.failed(error),
-      sealed: () => {}
+      sealed: (sequence) => log?.sealed(sequence)
     })
     const below = Layer.mergeAll(
       WalLayer.layer({ directory: `${DATA}/wal`, durability: "durable", ...SMALL, ...options.wal }),
       NodeConfig.layer(options.config ?? {})
     ).pipe(Layer.provideMerge(Layer.mergeAll(Layer.succeed(Disk, disk), Layer.succeed(WalEvents, events))))
     const all = MetadataStore.layer({ clusterId: options.clusterId ?? CLUSTER }).pipe(
-      Layer.provideMerge(MetadataLog.layerSingle({ directory: `${DATA}/metadata` })),
+      Layer.provideMerge(MetadataLog.layerSingle({ directory: `${DATA}/metadata`, self: options.self ?? SELF })),
       Layer.provideMerge(below)
     )
     const built = yield* Effect.exit(Layer.buildWithScope(all, scope))
@@ -79,7 +84,7 @@ export class LogByHand {
 
   constructor() {
     this.service = MetadataLog.of({
-      recovered: { snapshot: undefined, entries: [] },
+      takeRecovered: () => ({ snapshot: undefined, entries: [] }),
       attach: (sink) => {
         this.#sink = sink
       },
@@ -93,10 +98,12 @@ export class LogByHand {
       room: Effect.suspend(() => Deferred.await(this.#room)),
       durable: () => {},
       failed: (error) => this.#sink?.failed(error.message),
+      sealed: () => {},
       saveSnapshot: () => Effect.void,
       snapshotOffset: () => 0,
       bytesSinceSnapshot: () => 0,
-      endOffsetBelow: () => 0
+      endOffsetBelow: () => 0,
+      keepVote: () => Effect.void
     })
   }
 

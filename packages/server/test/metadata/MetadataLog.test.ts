@@ -1,10 +1,15 @@
 import { Prng } from "@chronik-effect/core/base/Prng.ts"
 import type { Command } from "@chronik-effect/core/metadata/Command.ts"
+import { encodeCommand } from "@chronik-effect/core/metadata/CommandCodec.ts"
 import { emptyImage, type MetadataImage } from "@chronik-effect/core/metadata/MetadataImage.ts"
 import { replay } from "@chronik-effect/core/metadata/Replay.ts"
 import { encodeSnapshot } from "@chronik-effect/core/metadata/Snapshot.ts"
+import { FrameKind } from "@chronik-effect/core/wal/Block.ts"
 import type { Disk } from "@chronik-effect/server/io/Disk.ts"
 import * as DiskMemory from "@chronik-effect/server/io/DiskMemory.ts"
+import { START_BLOCKS } from "@chronik-effect/server/metadata/MetadataLog.ts"
+import { METADATA_STREAM, readEntryFrame, readVoteFrame } from "@chronik-effect/server/metadata/RaftFrames.ts"
+import { WalFailed } from "@chronik-effect/server/storage/Wal.ts"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, References } from "effect"
 import { DiskFaulty } from "../support/DiskFaulty.ts"
@@ -32,9 +37,14 @@ const HISTORY: ReadonlyArray<Command> = [
 ]
 
 const hex = (image: MetadataImage) => Buffer.from(encodeSnapshot(image)).toString("hex")
-const bytesOf = (node: MetadataNode) => hex(node.store.image())
+/** Without the offset: each start adds an entry of the log's own. */
+const bytesOf = (node: MetadataNode) => hex(node.store.image().with({ offset: 0 }))
+/** The log's own first entry has index 1. */
+const FIRST_COMMAND = 2
 const replayAll = (commands: ReadonlyArray<Command>) =>
-  commands.reduce((image, command) => replay(image, command, image.offset).image, emptyImage(CLUSTER))
+  commands
+    .reduce((image, command, n) => replay(image, command, FIRST_COMMAND + n).image, emptyImage(CLUSTER))
+    .with({ offset: 0 })
 const proposeAll = (node: MetadataNode, commands: ReadonlyArray<Command>) =>
   Effect.forEach(commands, (command) => node.store.propose(command), { discard: true })
 /** The log of a node whose disk dies says so at length. */
@@ -96,10 +106,11 @@ describe("a restart", () => {
           survivor ??= disk.crash(seed)
           yield* Effect.exit(first.close)
           const second = yield* startNode(survivor.service)
-          const offset = second.store.image().offset
-          expect(offset, `seed ${seed}`).toBeGreaterThanOrEqual(answered)
-          expect(bytesOf(second), `seed ${seed}`).toBe(prefixes[offset])
-          ends.add(`${answered} ${offset}`)
+          // Behind the commands lies the first entry of the second term.
+          const count = second.store.image().offset - FIRST_COMMAND - 1
+          expect(count, `seed ${seed}`).toBeGreaterThanOrEqual(answered)
+          expect(bytesOf(second), `seed ${seed}`).toBe(prefixes[count])
+          ends.add(`${answered} ${count}`)
           yield* second.close
         }
         // The crashes fell on different places, also between the write and its answer.
@@ -120,9 +131,9 @@ describe("a restart", () => {
       }
       const last = yield* startNode(disk)
       expect(last.store.image().topicCount).toBe(8)
-      expect(last.store.image().offset).toBe(12)
-      expect(last.log.recovered.snapshot?.endOffset).toBe(8)
-      expect(last.log.recovered.entries).toHaveLength(4)
+      // Four lives of four entries, and the first entry of the fifth.
+      expect(last.store.image().offset).toBe(4 * 4 + 2)
+      expect(last.log.snapshotOffset()).toBe(12)
       yield* last.close
     })
   )
@@ -134,13 +145,13 @@ describe("snapshots", () => {
       const disk = DiskMemory.make()
       const node = yield* startNode(disk)
       yield* settleAll(node)
-      expect(snapshotNames(disk)).toEqual([])
+      expect(snapshotNames(disk)).toEqual(["00000000000000000002.snapshot"])
       for (let n = 1; n <= 3; n++) {
         yield* node.store.propose(creation(`t${n}`, n))
         yield* settleAll(node)
         yield* settleAll(node)
       }
-      expect(snapshotNames(disk)).toEqual(["00000000000000000002.snapshot", "00000000000000000003.snapshot"])
+      expect(snapshotNames(disk)).toEqual(["00000000000000000004.snapshot", "00000000000000000005.snapshot"])
       expect(node.log.bytesSinceSnapshot()).toBe(0)
       yield* node.close
     })
@@ -152,17 +163,11 @@ describe("snapshots", () => {
       const node = yield* startNode(disk)
       // Enough to seal segments of 128 KiB.
       for (let n = 0; n < 12; n++) yield* node.store.propose(creation(`t${n}`, n, 4_000))
-      const sealed = node.wal.segments().filter((segment) => segment.sealed)
-      expect(sealed.length).toBeGreaterThan(0)
-      for (const segment of sealed) {
-        yield* node.store.settle(segment)
-        node.wal.release(segment.sequence)
-      }
-      yield* recycled(node)
+      yield* recycle(node)
       const before = bytesOf(node)
       yield* node.close
       const again = yield* startNode(disk)
-      expect(again.log.recovered.entries.length).toBeLessThan(12)
+      expect(framesOf(again, FrameKind.Metadata).length).toBeLessThan(12)
       expect(bytesOf(again)).toBe(before)
       yield* again.close
     })
@@ -175,11 +180,7 @@ describe("snapshots", () => {
           const disk = new DiskFaulty(seed)
           const node = yield* startNode(disk.service)
           for (let n = 0; n < 8; n++) yield* node.store.propose(creation(`t${n}`, n, 4_000), 60_000)
-          for (const segment of node.wal.segments().filter((one) => one.sealed)) {
-            yield* node.store.settle(segment)
-            node.wal.release(segment.sequence)
-          }
-          yield* recycled(node)
+          yield* recycle(node)
           const before = bytesOf(node)
           const survivor = disk.crash(seed)
           yield* Effect.exit(node.close)
@@ -202,7 +203,7 @@ describe("snapshots", () => {
           const survivor = disk.crash(seed)
           yield* Effect.exit(node.close)
           const again = yield* startNode(survivor.service)
-          expect(again.log.recovered.snapshot?.endOffset, `seed ${seed}`).toBe(1)
+          expect(again.log.snapshotOffset(), `seed ${seed}`).toBe(3)
           yield* again.close
         }
       })
@@ -220,7 +221,7 @@ describe("snapshots", () => {
         for (const name of disk.list("/data/wal")) disk.remove(`/data/wal/${name}`)
         flipByte(disk, `${SNAPSHOTS}/${snapshotNames(disk).at(-1)}`, 40)
         const refused = yield* Effect.flip(startNode(disk))
-        expect((refused as { message: string }).message).toContain(`entries 0 to ${HISTORY.length - 1} are in no whole`)
+        expect((refused as { message: string }).message).toContain(`entries 1 to ${HISTORY.length + 1} are in no whole`)
       })
     )
   )
@@ -236,7 +237,7 @@ describe("snapshots", () => {
         yield* node.close
         flipByte(disk, `${SNAPSHOTS}/${snapshotNames(disk).at(-1)}`, 40)
         const again = yield* startNode(disk)
-        expect(again.log.recovered.snapshot).toBe(undefined)
+        expect(again.log.snapshotOffset()).toBe(0)
         expect(bytesOf(again)).toBe(before)
         yield* again.close
       })
@@ -249,16 +250,12 @@ describe("snapshots", () => {
         const disk = DiskMemory.make()
         const node = yield* startNode(disk)
         for (let n = 0; n < 12; n++) yield* node.store.propose(creation(`t${n}`, n, 4_000))
-        for (const segment of node.wal.segments().filter((one) => one.sealed)) {
-          yield* node.store.settle(segment)
-          node.wal.release(segment.sequence)
-        }
-        yield* recycled(node)
+        yield* recycle(node)
         yield* node.close
         for (const name of snapshotNames(disk)) flipByte(disk, `${SNAPSHOTS}/${name}`, 40)
         const refused = yield* Effect.flip(startNode(disk))
         expect(refused).toMatchObject({ _tag: "MetadataUnreadable" })
-        expect(String((refused as { message: string }).message)).toMatch(/entries 0 to \d+ are in no whole snapshot/)
+        expect(String((refused as { message: string }).message)).toMatch(/entries 1 to \d+ are in no whole snapshot/)
       })
     )
   )
@@ -286,16 +283,217 @@ describe("snapshots", () => {
       const refused = yield* Effect.exit(settleAll(node))
       expect(Exit.isFailure(refused)).toBe(true)
       expect(snapshotNames(disk.service).filter((name) => name.endsWith(".snapshot"))).toEqual([
-        "00000000000000000001.snapshot"
+        "00000000000000000003.snapshot"
       ])
-      expect(node.log.snapshotOffset()).toBe(1)
+      expect(node.log.snapshotOffset()).toBe(3)
       disk.refuse = () => undefined
       yield* settleAll(node)
-      expect(node.log.snapshotOffset()).toBe(2)
+      expect(node.log.snapshotOffset()).toBe(4)
       yield* node.close
     })
   )
 })
+
+describe("the quorum of one", () => {
+  it.live("takes two commits of the WAL to lead, at the first start and at every other", () =>
+    Effect.gen(function* () {
+      const disk = DiskMemory.make()
+      for (let life = 1; life <= 3; life++) {
+        const node = yield* startNode(disk)
+        expect(node.blocks()).toBe(START_BLOCKS)
+        expect(node.store.image().offset).toBe(life + 1)
+        yield* node.close
+      }
+    })
+  )
+
+  it.live("begins a term at each start, with a vote of its own before the first entry", () =>
+    Effect.gen(function* () {
+      const disk = DiskMemory.make()
+      for (let life = 1; life <= 3; life++) yield* Effect.flatMap(startNode(disk), (node) => node.close)
+      const node = yield* startNode(disk)
+      const found = framesOf(node, FrameKind.Vote, FrameKind.Metadata)
+      expect(found.map(({ kind, term }) => `${kind} ${term}`)).toEqual(["3 1", "2 1", "3 2", "2 2", "3 3", "2 3"])
+      yield* node.close
+    })
+  )
+
+  it.live("of another directory is not taken over: the id of the directory is part of who votes (rule 18)", () =>
+    Effect.gen(function* () {
+      const disk = DiskMemory.make()
+      const node = yield* startNode(disk)
+      yield* settleAll(node)
+      yield* node.close
+      const refused = yield* Effect.flip(startNode(disk, { self: { node: 1, directoryId: "directory-2" } }))
+      expect(refused).toMatchObject({ _tag: "MetadataUnreadable" })
+      expect((refused as { message: string }).message).toContain("belongs to 1 (directory-1)")
+    })
+  )
+
+  it.live("that has lost its vote goes on in a later term, with what its snapshot holds", () =>
+    quietly(
+      Effect.gen(function* () {
+        const disk = DiskMemory.make()
+        const node = yield* startNode(disk)
+        yield* proposeAll(node, HISTORY)
+        const before = bytesOf(node)
+        yield* settleAll(node)
+        yield* node.close
+        for (const name of disk.list("/data/wal")) disk.remove(`/data/wal/${name}`)
+        const again = yield* startNode(disk)
+        expect(bytesOf(again)).toBe(before)
+        yield* again.close
+        const third = yield* startNode(disk)
+        expect(framesOf(third, FrameKind.Vote).map(({ term }) => term)).toEqual([2])
+        yield* third.close
+      })
+    )
+  )
+})
+
+describe("a vote in a segment that is recycled (rule 31)", () => {
+  it.live("was repeated in the next one", () =>
+    Effect.gen(function* () {
+      const disk = DiskMemory.make()
+      const node = yield* startNode(disk)
+      for (let n = 0; n < 12; n++) yield* node.store.propose(creation(`t${n}`, n, 4_000))
+      yield* recycle(node)
+      const [head] = node.wal.segments()
+      yield* node.close
+      const again = yield* startNode(disk)
+      const votes = framesOf(again, FrameKind.Vote)
+      expect(votes.length).toBeGreaterThan(0)
+      expect(votes.every(({ term, address }) => term === 1 && address >= head!.startAddress)).toBe(true)
+      yield* again.close
+    })
+  )
+
+  it.live("is repeated before it goes when no entry follows it", () =>
+    quietly(
+      Effect.gen(function* () {
+        for (let seed = 1; seed <= 8; seed++) {
+          const disk = new DiskFaulty(seed)
+          const node = yield* startNode(disk.service)
+          yield* fillSegment(node)
+          yield* recycle(node)
+          const [head] = node.wal.segments()
+          const survivor = disk.crash(seed)
+          yield* Effect.exit(node.close)
+          const again = yield* startNode(survivor.service)
+          // A power cut may bring the name of the recycled segment back, never take the copy.
+          const vote = framesOf(again, FrameKind.Vote).at(-1)!
+          expect(vote.term).toBe(1)
+          expect(vote.address).toBeGreaterThanOrEqual(head!.startAddress)
+          expect(again.store.image().offset).toBe(3)
+          yield* again.close
+        }
+      })
+    )
+  )
+})
+
+describe("a WAL without room", () => {
+  it.live("holds proposals up, and writes them when segments were recycled, also if it is full to its end", () =>
+    Effect.gen(function* () {
+      const node = yield* startNode(DiskMemory.make(), { wal: { segmentsMax: 3 } })
+      yield* fillLog(node)
+      const results = yield* Effect.forkChild(
+        Effect.forEach([1, 2, 3], (n) => node.store.propose(creation(`t${n}`, n), 60_000), {
+          concurrency: "unbounded"
+        }),
+        { startImmediately: true }
+      )
+      yield* Effect.repeat(Effect.yieldNow, { times: 20 })
+      expect(node.store.image().topicCount).toBe(0)
+      yield* recycle(node)
+      expect((yield* Fiber.join(results)).map((result) => result._tag)).toEqual(["Applied", "Applied", "Applied"])
+      expect(node.store.pending()).toBe(0)
+      yield* node.close
+    })
+  )
+})
+
+describe("who was refused", () => {
+  it.live("is woken when what was before it is durable, and told when the log has failed", () =>
+    Effect.gen(function* () {
+      const node = yield* startNode(DiskMemory.make(), { wal: { segmentsMax: 3 } })
+      yield* node.log.room
+      yield* fillLog(node)
+      const propose = (n: number) => node.log.propose(encodeCommand(creation(`t${n}`, n)), 1_000 + n)
+      expect(["proposed", "no-room"]).toEqual([propose(1), propose(2)])
+      const woken = yield* Effect.forkChild(node.log.room, { startImmediately: true })
+      expect(woken.pollUnsafe()).toBe(undefined)
+      yield* recycle(node)
+      yield* Fiber.join(woken)
+      expect(node.store.image().topicCount).toBe(1)
+      expect(propose(2)).toBe("proposed")
+      node.log.failed(new WalFailed({ reason: "EIO" }))
+      expect(propose(3)).toBe("no-room")
+      expect(yield* Effect.flip(node.log.room)).toMatchObject({ _tag: "WalFailed" })
+      yield* node.close
+    })
+  )
+})
+
+interface FoundFrame {
+  readonly kind: number
+  readonly term: number
+  readonly address: number
+}
+
+/** What the node found in the WAL at its start. */
+const framesOf = (node: MetadataNode, ...kinds: ReadonlyArray<number>): ReadonlyArray<FoundFrame> => {
+  const found: Array<FoundFrame> = []
+  node.wal.recovered.frames((kind, stream, address, payload, at, length) => {
+    if (stream !== METADATA_STREAM || !kinds.includes(kind)) return
+    const read = kind === FrameKind.Vote ? readVoteFrame : readEntryFrame
+    found.push({ kind, term: read(payload, at, length).term, address })
+  })
+  return found
+}
+
+/** A frame of another stream; false when there is no room for it. */
+const fillSome = (node: MetadataNode, length: number): boolean => {
+  const address = node.wal.reserve(FrameKind.HighWatermark, 7, length, 0)
+  if (address < 0) return false
+  const place = node.wal.placeAt(address)
+  node.wal.chunkAt(address).fill(0, place, place + length)
+  return true
+}
+
+/** Until the segment of the start is sealed. */
+const fillSegment = (node: MetadataNode) =>
+  Effect.gen(function* () {
+    while (!node.wal.segments().some((segment) => segment.sealed)) {
+      if (!fillSome(node, 8 * 1024)) yield* node.wal.room
+      yield* node.wal.flushed
+    }
+  })
+
+/** Until not even the smallest frame finds room, and nothing under way can make any. */
+const fillLog = (node: MetadataNode) =>
+  Effect.gen(function* () {
+    let refusals = 0
+    while (refusals < 200) {
+      yield* node.wal.flushed
+      const isPlaced = fillSome(node, 8 * 1024) || fillSome(node, 1)
+      refusals = isPlaced ? 0 : refusals + 1
+      yield* Effect.yieldNow
+    }
+    expect(node.wal.segments()).toHaveLength(3)
+  })
+
+/** As the settler does with every sealed segment. */
+const recycle = (node: MetadataNode) =>
+  Effect.gen(function* () {
+    const sealed = node.wal.segments().filter((segment) => segment.sealed)
+    expect(sealed.length).toBeGreaterThan(0)
+    for (const segment of sealed) {
+      yield* node.store.settle(segment)
+      node.wal.release(segment.sequence)
+    }
+    yield* recycled(node)
+  })
 
 const flipByte = (disk: Disk["Service"], path: string, at: number) => {
   const file = disk.open(path, "write")
