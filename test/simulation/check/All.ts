@@ -6,6 +6,7 @@ import { BoundedMemory } from "./BoundedMemory.ts"
 import type { Checker, ClusterView } from "./Checker.ts"
 import { AcknowledgedRecords, Reads } from "./ClientHistories.ts"
 import { CommittedLogs } from "./CommittedLog.ts"
+import { Confirmations } from "./Confirmations.ts"
 import { ControllerDecisions } from "./ControllerDecisions.ts"
 import { DiskModel } from "./DiskModel.ts"
 import { ElectionSafety } from "./ElectionSafety.ts"
@@ -29,6 +30,7 @@ export const allCheckers = (
     new RaftCommits(disks),
     // What is committed is known before clients hear of it.
     new PartitionCommits(disks, logs, world.cover),
+    new Confirmations(disks, logs, world.cover),
     new ControllerDecisions(view, options, world.nowMs),
     new AcknowledgedRecords(logs),
     new Reads(logs),

@@ -23,6 +23,7 @@ export interface MemoryBounds {
     | "uncommittedBytesMax"
     | "inflightBytesMax"
     | "appendBytesMax"
+    | "snapshotChunkBytes"
     | "snapshotBytesMax"
     | "pendingReadsMax"
     | "pendingProposalsMax"
@@ -75,7 +76,9 @@ export class BoundedMemory implements Checker {
     const peers = this.#view.nodes.length
     this.#check(view, "bytes of entries not applied", unapplied, bounds.uncommittedBytesMax + bounds.appendBytesMax)
     this.#check(view, "bytes of cached entries", cacheBytes - unapplied, bounds.cacheBytesMax + ENTRY_BYTES_MAX)
-    const inflight = peers * (bounds.inflightBytesMax + bounds.appendBytesMax + ENTRY_BYTES_MAX)
+    // One entry or chunk is sent however small the limit is.
+    const largest = Math.max(bounds.appendBytesMax + ENTRY_BYTES_MAX, bounds.snapshotChunkBytes)
+    const inflight = peers * (bounds.inflightBytesMax + largest)
     this.#check(view, "bytes in flight to Raft peers", inflightBytes, inflight)
     this.#check(view, "Raft reads", pendingReads, bounds.pendingReadsMax)
     this.#check(view, "Raft proposals", pendingProposals, bounds.pendingProposalsMax)

@@ -16,7 +16,7 @@ import { type Checker, type ClusterView, partitionKey, Violation } from "./Check
 import type { Of } from "./CommittedLog.ts"
 
 const LINK_FAULTS = ["oneWay", "partition", "isolate", "bridge", "ring", "slowLink", "reset"] as const
-const LINK_BIASES: ReadonlyArray<Options["bias"]> = ["isolateLeader", "isolateReassigned", "figure8"]
+const LINK_BIASES: ReadonlyArray<Options["bias"]> = ["isolateLeader", "isolateReassigned", "muteLeader", "figure8"]
 
 /** Heartbeats come within their interval, whatever the node's disk does. */
 const isQuick = (options: Options): boolean =>

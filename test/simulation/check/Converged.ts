@@ -117,7 +117,9 @@ const replicasMissing = (view: ClusterView, topic: TopicImage, partition: Partit
     if (epoch !== partition.leaderEpoch) return `node ${node} is in epoch ${epoch} of ${partition.leaderEpoch}`
     if (promised > epoch) return `node ${node} has promised ${promised}, the epoch is ${epoch}`
     if (logEndOffset !== end) return `node ${node} ends at ${logEndOffset}, the leader at ${end}`
-    if (highWatermark !== end) return `the high watermark of node ${node} is ${highWatermark} of ${end}`
+    // A follower that restarted while nothing was written has heard of no watermark yet, and nobody waits for it (rule 23).
+    const unheard = replica.role === "follower" && replica.verified === undefined
+    if (highWatermark !== end && !unheard) return `the high watermark of node ${node} is ${highWatermark} of ${end}`
     if (memory > 0) return `node ${node} still holds ${memory} queued items of it`
   }
   return undefined

@@ -132,7 +132,13 @@ describe("converged", () => {
 
 describe("bounded memory", () => {
   const raft = {
-    ...{ cacheBytesMax: 100, uncommittedBytesMax: 100, inflightBytesMax: 100, appendBytesMax: 10 },
+    ...{
+      cacheBytesMax: 100,
+      uncommittedBytesMax: 100,
+      inflightBytesMax: 100,
+      appendBytesMax: 10,
+      snapshotChunkBytes: 1
+    },
     ...{ snapshotBytesMax: 100, pendingReadsMax: 5, pendingProposalsMax: 5 }
   }
   const bounds: MemoryBounds = { raft, replicas: { inflightFramesMax: 2 } }

@@ -77,6 +77,8 @@ export class Bias {
         return this.#killSoon(node, uniform(this.#random, 0, 3))
       case "isolateLeader":
         return this.#faults.later(this.#shortly(), () => this.#isolate(node))
+      case "muteLeader":
+        return this.#faults.later(this.#shortly(), () => this.#mute(node))
       case "figure8":
         return this.#faults.later(this.#random.chance(0.6) ? 0 : this.#shortly(), () => this.#figure8(node))
       case "slowDisk":
@@ -132,6 +134,14 @@ export class Bias {
       `isolate leader ${node} (${direction})${friend === undefined ? "" : ` but for ${friend}`}`
     )
     this.#faults.cut(friend === node ? links : cut, exponential(this.#random, this.#options.faultMs))
+  }
+
+  /** Followers hear the leader, the controller does not. */
+  #mute(node: number): void {
+    const controller = this.#controller
+    if (controller === undefined || controller === node) return
+    this.#faults.note("muteLeader", `cut leader ${node} → controller ${controller}`)
+    this.#faults.cut([[node, controller]], exponential(this.#random, this.#options.faultMs))
   }
 
   /** The leader and one other go on together, cut off from the rest. */

@@ -16,7 +16,7 @@ export const EXPECTED_STATES: ReadonlyArray<string> = [
   ...prefixed("observed.", "ProduceAcked ProduceFailed Fetched MetadataReturn"),
   // The metadata log.
   ...prefixed("raft ", "leader PreVote PreVoteResponse Vote VoteResponse Append AppendResponse SnapshotChunk"),
-  ...prefixed("raft ", "SnapshotResponse TimeoutNow"),
+  ...prefixed("raft ", "SnapshotResponse TimeoutNow ReadIndex ReadIndexResponse follower preCandidate candidate"),
   ...prefixed("proposal ", "Lost Superseded"),
   "snapshot taken",
   "snapshot installed",
@@ -29,6 +29,9 @@ export const EXPECTED_STATES: ReadonlyArray<string> = [
   // Partitions.
   ...prefixed("replica ", "Frame Acknowledgement Mismatch Refusal NotYet"),
   "partition leader",
+  "partition election",
+  "partition offline",
+  "unclean election",
   "promise written",
   "promise refused",
   "promise waits for metadata",
@@ -37,6 +40,7 @@ export const EXPECTED_STATES: ReadonlyArray<string> = [
   "reset",
   "bulk",
   "replica dropped",
+  "message for a replica that is not here",
   "log start moved",
   "hand-over ready",
   "hand-over given up",
@@ -48,16 +52,27 @@ export const EXPECTED_STATES: ReadonlyArray<string> = [
   ...prefixed("operator ", "Reassign CancelReassignment ElectPreferred AddLearner PromoteLearner RemoveMember"),
   "operator TransferLeadership",
   "exits on a refused registration",
+  "produce refused without controller",
   // Clients.
   ...prefixed("client.acked ", "-1 1"),
+  ...["read", "create", "set", "delete", "allocate"].map((kind) => `client.${kind} ok`),
   "client.retry",
   "client.propose again",
+  // What checkers had to judge.
+  "check.confirmed",
+  "check.set change confirmed",
+  "check.truncation compared",
+  "check.late leader",
+  "check.unclean leader",
+  "check.history linearizable",
   // Faults.
   ...prefixed(
     "fault.",
-    "crash crashAll restart pause wipe oneWay partition isolate bridge ring slowLink reset slowDisk figure8"
+    "crash crashAll restart pause wipe oneWay partition isolate bridge ring slowLink reset slowDisk figure8 " +
+      "isolateReassigned muteLeader"
   ),
   ...prefixed("network.", "lost doubled overtaken held cutOff toTheDead stale"),
+  "disk wiped",
   "disk.torn"
 ]
 

@@ -19,6 +19,8 @@ export const BIASES = [
   "restartNewLeader",
   /** Cut a new leader off from all, or from all but one, or in one direction only. */
   "isolateLeader",
+  /** Cut the link from a new leader to the controller, which then elects without it (rules 9 and 10). */
+  "muteLeader",
   /** Cut a partition's leader and one follower off when its set of counted replicas is about to change (rule 17). */
   "isolateReassigned",
   /** Crash a node that just wrote a promise (or a vote) to its disk, durable or not (rules 9-11). */

@@ -360,13 +360,13 @@ export class Leader<D> {
     else if (this.#offsetOf(follower) === this.#seat.log.end.offset) this.#handOver.reached()
   }
 
-  /** The cursor, or the log start where the cursor's place is gone. */
+  /**
+   * The cursor, or the log start where the cursor's place is gone. Also where it is gone by its epoch only: which empty epochs
+   * lay between there and the start is forgotten, and a follower may hold them.
+   */
   #sendableFrom(next: Point): Point {
     const { log } = this.#seat
-    const { start } = log
-    // A place of a dropped epoch right at the log start: nothing lies between.
-    const atStart = next.offset === start.offset && comparePoints(next, start) < 0
-    return atStart || log.contains(next) ? next : start
+    return log.contains(next) ? next : log.start
   }
 
   #setFollowers(nowMs: number, next: Point, inSync: boolean): void {

@@ -1,5 +1,6 @@
 /** Bugs planted in the controller (`core/controller`). */
 import type { Mutation } from "../Mutation.ts"
+import { CONTROLLER_DIES, CRASHES, FIGURE_8, NO_FAULTS, QUICK, REASSIGNED } from "./settings.ts"
 
 const CONTROLLER = "packages/core/src/controller"
 const METADATA = "packages/core/src/metadata"
@@ -21,7 +22,7 @@ export const CONTROLLER_MUTATIONS: ReadonlyArray<Mutation> = [
       }
     ],
     seedsMax: 100,
-    sets: ["voters=3", "observers=0", "replicationFactor=3", "metadataClients=0", "bias=killNewLeader", "safetyMs=1500"]
+    sets: CRASHES
   },
   {
     name: "controller: elect by length alone",
@@ -39,19 +40,7 @@ export const CONTROLLER_MUTATIONS: ReadonlyArray<Mutation> = [
       }
     ],
     seedsMax: 500,
-    sets: [
-      "voters=3",
-      "observers=0",
-      "replicationFactor=3",
-      "metadataClients=0",
-      "bias=figure8",
-      "biasPartitionsOnly=true",
-      "biasChance=1",
-      "nodeSessionMs=200",
-      "downMs=300",
-      "produceEveryMs=5",
-      "safetyMs=3000"
-    ]
+    sets: FIGURE_8
   },
   {
     name: "controller: a hand-over's target is elected whatever it holds",
@@ -61,16 +50,7 @@ export const CONTROLLER_MUTATIONS: ReadonlyArray<Mutation> = [
     find: "const aimed = eligible.find((candidate) => candidate.node === target)",
     replace: "const aimed = promised.find((candidate) => candidate.node === target && candidate.electable)",
     seedsMax: 1000,
-    sets: [
-      "voters=3",
-      "replicationFactor=3",
-      "handOverEveryMs=40",
-      "handOverMs=50",
-      "oneWayWeight=1",
-      "faultEveryMs=100",
-      "produceEveryMs=5",
-      "safetyMs=1500"
-    ]
+    sets: [...CRASHES, "handOverEveryMs=30", "handOverMs=50", "producers=3"]
   },
   {
     name: "controller: elect with less than a majority",
@@ -80,15 +60,7 @@ export const CONTROLLER_MUTATIONS: ReadonlyArray<Mutation> = [
     find: "Math.floor(counted / 2) + 1",
     replace: "Math.max(1, Math.floor(counted / 2))",
     seedsMax: 100,
-    sets: [
-      "voters=3",
-      "observers=0",
-      "replicationFactor=3",
-      "metadataClients=0",
-      "bias=isolateLeader",
-      "biasChance=1",
-      "safetyMs=1500"
-    ]
+    sets: CRASHES
   },
   {
     name: "controller: an empty answer of a node that lags",
@@ -105,15 +77,7 @@ export const CONTROLLER_MUTATIONS: ReadonlyArray<Mutation> = [
       }
     ],
     seedsMax: 300,
-    sets: [
-      "voters=3",
-      "replicationFactor=3",
-      "bias=restartNewLeader",
-      "biasChance=1",
-      "crashWeight=1",
-      "faultEveryMs=100",
-      "safetyMs=1500"
-    ]
+    sets: [...CRASHES, "downMs=5"]
   },
   {
     name: "controller: an open election is not resolved",
@@ -123,15 +87,7 @@ export const CONTROLLER_MUTATIONS: ReadonlyArray<Mutation> = [
     find: "if (tracked.promised > tracked.image.leaderEpoch) return true",
     replace: "",
     seedsMax: 100,
-    sets: [
-      "voters=3",
-      "observers=0",
-      "replicationFactor=3",
-      "metadataClients=0",
-      "bias=killController",
-      "biasChance=1",
-      "safetyMs=1500"
-    ]
+    sets: CONTROLLER_DIES
   },
   {
     name: "controller: a burnt epoch is asked for again",
@@ -141,15 +97,7 @@ export const CONTROLLER_MUTATIONS: ReadonlyArray<Mutation> = [
     find: "const epoch = Math.max(leaderEpoch, tracked.promised) + 1\n    if (this.#forming",
     replace: "const epoch = leaderEpoch + 1\n    if (this.#forming",
     seedsMax: 200,
-    sets: [
-      "voters=3",
-      "observers=0",
-      "replicationFactor=3",
-      "metadataClients=0",
-      "bias=killController",
-      "biasChance=1",
-      "safetyMs=1500"
-    ]
+    sets: CONTROLLER_DIES
   },
   {
     name: "controller: a set change needs no confirmation",
@@ -166,19 +114,7 @@ export const CONTROLLER_MUTATIONS: ReadonlyArray<Mutation> = [
       }
     ],
     seedsMax: 1000,
-    sets: [
-      "voters=3",
-      "observers=2",
-      "replicationFactor=3",
-      "metadataClients=0",
-      "bias=isolateReassigned",
-      "biasChance=1",
-      "reassignEveryMs=60",
-      "faultMs=500",
-      "nodeSessionMs=200",
-      "produceEveryMs=5",
-      "safetyMs=3000"
-    ]
+    sets: REASSIGNED
   },
   {
     name: "controller: a confirmation of another version counts",
@@ -188,19 +124,7 @@ export const CONTROLLER_MUTATIONS: ReadonlyArray<Mutation> = [
     find: "return report.configVersion === configVersion",
     replace: "return report.configVersion <= configVersion",
     seedsMax: 1000,
-    sets: [
-      "voters=3",
-      "observers=2",
-      "replicationFactor=3",
-      "metadataClients=0",
-      "bias=isolateReassigned",
-      "biasChance=1",
-      "reassignEveryMs=60",
-      "faultMs=500",
-      "nodeSessionMs=200",
-      "produceEveryMs=5",
-      "safetyMs=3000"
-    ]
+    sets: REASSIGNED
   },
   {
     name: "controller: learners answer elections",
@@ -210,15 +134,7 @@ export const CONTROLLER_MUTATIONS: ReadonlyArray<Mutation> = [
     find: "replicasWhere(partition, (node) => !partition.adding.includes(node))",
     replace: "replicasWhere(partition, (node) => partition.replicas.includes(node))",
     seedsMax: 500,
-    sets: [
-      "voters=3",
-      "observers=2",
-      "replicationFactor=3",
-      "reassignEveryMs=40",
-      "crashWeight=1",
-      "faultEveryMs=100",
-      "safetyMs=1500"
-    ]
+    sets: [...REASSIGNED, "bias=none", "faultEveryMs=200", "crashWeight=1"]
   },
   {
     name: "controller: a restarted leader is not replaced",
@@ -228,15 +144,7 @@ export const CONTROLLER_MUTATIONS: ReadonlyArray<Mutation> = [
     find: "return leader === null || !this.#work.isLive(leader) || this.#hasRestarted(tracked)",
     replace: "return leader === null || !this.#work.isLive(leader)",
     seedsMax: 60,
-    sets: [
-      "voters=3",
-      "observers=0",
-      "replicationFactor=3",
-      "metadataClients=0",
-      "bias=restartNewLeader",
-      "biasChance=1",
-      "safetyMs=800"
-    ]
+    sets: [...QUICK, "voters=3", "observers=2", "bias=restartNewLeader", "biasPartitionsOnly=true", "biasChance=0.5"]
   },
   {
     name: "controller: an unclean election is not said to be one",
@@ -247,16 +155,83 @@ export const CONTROLLER_MUTATIONS: ReadonlyArray<Mutation> = [
     replace:
       "election: { leader: leader.node, leaderEpoch: election.epoch, unclean: false && unclean, directoryId: leader.directoryId }",
     seedsMax: 200,
+    sets: [...CRASHES, "uncleanElections=true", "downMs=2000"]
+  },
+  {
+    name: "controller: the time of its own pause counts",
+    rule: "rule 16",
+    what: "A controller that was paused takes everybody for dead when it wakes.",
+    file: `${CONTROLLER}/Liveness.ts`,
+    find: "if (nowMs - this.nextDeadline() > this.#work.options.heartbeatMs) {",
+    replace: "if (nowMs < 0) {",
+    seedsMax: 100,
     sets: [
-      "voters=3",
-      "replicationFactor=3",
-      "uncleanElections=true",
-      "nodeSessionMs=200",
-      "crashWeight=1",
-      "crashAllWeight=0.3",
-      "downMs=1000",
-      "faultEveryMs=150",
-      "safetyMs=3000"
+      ...QUICK,
+      "voters=1",
+      "observers=3",
+      "membershipEveryMs=0",
+      "wipesMax=0",
+      ...NO_FAULTS,
+      "pauseWeight=1",
+      "faultEveryMs=300",
+      "faultMs=500"
     ]
+  },
+  {
+    name: "controller: a new controller gives nobody a session",
+    rule: "rule 16",
+    what: "Whoever has not sent a heartbeat when a controller begins is fenced at once.",
+    file: `${CONTROLLER}/Liveness.ts`,
+    find: "const deadlineMs = nowMs + this.#work.options.sessionMs\n    return",
+    replace: "const deadlineMs = nowMs\n    return",
+    seedsMax: 100,
+    sets: [
+      ...QUICK,
+      "voters=3",
+      "observers=1",
+      "membershipEveryMs=0",
+      "wipesMax=0",
+      ...NO_FAULTS,
+      "crashWeight=1",
+      "faultEveryMs=300",
+      "downMs=300"
+    ]
+  },
+  {
+    name: "controller: a fenced node is elected",
+    rule: "rule 13",
+    what: "Whoever has promised can be elected, and the command does not ask whether it is still there.",
+    file: `${CONTROLLER}/Elections.ts`,
+    find: "electable: this.#work.isLive(replica) && !(tracked.offline && node === tracked.image.leader)",
+    replace: "electable: !(tracked.offline && node === tracked.image.leader)",
+    also: [
+      {
+        file: `${METADATA}/ReplayPartitions.ts`,
+        find: "!broker.fenced &&",
+        replace: ""
+      }
+    ],
+    seedsMax: 500,
+    sets: CRASHES
+  },
+  {
+    name: "controller: an unclean election where it is forbidden",
+    rule: "rule 21",
+    what: "Unclean elections are held without asking whether the topic allows them.",
+    file: `${CONTROLLER}/Elections.ts`,
+    find: "return topic !== undefined && this.#work.options.uncleanElection(topic)",
+    replace: "return topic !== undefined",
+    seedsMax: 200,
+    sets: [...CRASHES, "uncleanElections=false", "downMs=2000"]
+  },
+  {
+    name: "controller: promises beyond the image are not believed",
+    rule: "rule 12",
+    what: "What replicas report of promises beyond the image is not believed.",
+    file: `${CONTROLLER}/Reports.ts`,
+    find: "return this.#elections.promiseAhead(tracked, promised)",
+    replace: "return promised < 0 && this.#elections.promiseAhead(tracked, promised)",
+    seedsMax: 100,
+    sets: CONTROLLER_DIES
   }
 ]

@@ -1,5 +1,6 @@
 /** Bugs planted in the metadata's commands and images (`core/metadata`). */
 import type { Mutation } from "../Mutation.ts"
+import { CRASHES, REASSIGNED, WIPES } from "./settings.ts"
 
 const METADATA = "packages/core/src/metadata"
 
@@ -60,16 +61,7 @@ export const METADATA_MUTATIONS: ReadonlyArray<Mutation> = [
     find: "partition.leaderEpoch === op.expectedEpoch &&\n  partition.configVersion === op.expectedConfigVersion &&",
     replace: "",
     seedsMax: 500,
-    sets: [
-      "voters=3",
-      "observers=1",
-      "replicationFactor=3",
-      "reassignEveryMs=40",
-      "handOverEveryMs=60",
-      "crashWeight=1",
-      "faultEveryMs=100",
-      "safetyMs=1500"
-    ]
+    sets: [...REASSIGNED, "handOverEveryMs=60", "crashWeight=1", "faultEveryMs=200"]
   },
   {
     name: "metadata: a counted replica follows its node to an empty disk",
@@ -79,7 +71,7 @@ export const METADATA_MUTATIONS: ReadonlyArray<Mutation> = [
     find: `if (partition.directories[at] !== "" && !partition.adding.includes(node)) {`,
     replace: "if (partition.directories[at] === directoryId) {",
     seedsMax: 200,
-    sets: ["voters=3", "replicationFactor=3", "bias=wipe", "biasChance=1", "wipesMax=2", "safetyMs=1500"]
+    sets: WIPES
   },
   {
     name: "metadata: the leader is removed while it leads",
@@ -102,5 +94,26 @@ export const METADATA_MUTATIONS: ReadonlyArray<Mutation> = [
     ],
     seedsMax: 100,
     sets: ["voters=3", "observers=1", "replicationFactor=3", "reassignEveryMs=60", "safetyMs=1500"]
+  },
+  {
+    name: "metadata: a fenced node stays in the in-sync sets",
+    rule: "rule 30",
+    what: "Fencing a node leaves it in the in-sync sets of its partitions.",
+    file: `${METADATA}/ReplayNodes.ts`,
+    find: "const moved = command.fenced ? withoutInSync(image, command.nodeId) : { fields: {}, partitionsChanged: [] }",
+    replace:
+      "const moved = command.nodeId < 0 ? withoutInSync(image, command.nodeId) : { fields: {}, partitionsChanged: [] }",
+    seedsMax: 60,
+    sets: CRASHES
+  },
+  {
+    name: "metadata: a set change needs no learner",
+    rule: "rule 18",
+    what: "A replica is counted that never was a learner, or on another disk than the one that had caught up.",
+    file: `${METADATA}/ReplayPartitions.ts`,
+    find: "return op.countedDirectory == null || op.countedDirectory === directory",
+    replace: "return directory !== undefined",
+    seedsMax: 300,
+    sets: [...REASSIGNED, "bias=wipe", "biasChance=1", "wipesMax=2"]
   }
 ]

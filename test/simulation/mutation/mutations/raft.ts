@@ -3,6 +3,38 @@ import type { Mutation } from "../Mutation.ts"
 
 const RAFT = "packages/core/src/raft"
 
+/** Many clients read and write the metadata, in a quick world without other faults. */
+const READERS = [
+  "voters=3",
+  "observers=0",
+  "topics=1",
+  "partitions=1",
+  "producers=1",
+  "produceEveryMs=40",
+  "produceTimeoutMs=100",
+  "consumers=0",
+  "metadataClients=10",
+  "metadataEveryMs=10",
+  "membershipEveryMs=0",
+  "reassignEveryMs=0",
+  "delayMs=0.5",
+  "jitterMs=1",
+  "lossChance=0",
+  "fsyncMs=0.5",
+  "fsyncJitterMs=2",
+  "fsyncTailChance=0",
+  "tailChance=0",
+  "topicChangeEveryMs=0",
+  "transferEveryMs=0",
+  "electionTimeoutMs=150",
+  "heartbeatMs=30",
+  "bias=none",
+  "faultEveryMs=0",
+  "safetyMs=3000"
+]
+/** New leaders of the metadata log are cut off, so that two believe to lead for a moment. */
+const TWO_LEADERS = [...READERS, "bias=isolateLeader", "biasPartitionsOnly=false", "biasChance=0.5", "faultMs=1000"]
+
 export const RAFT_MUTATIONS: ReadonlyArray<Mutation> = [
   {
     name: "raft: acknowledge before durable",
@@ -266,15 +298,7 @@ export const RAFT_MUTATIONS: ReadonlyArray<Mutation> = [
     find: "leadership.reads.attach(leadership.round, p.log.commitIndex)",
     replace: "leadership.reads.attach(0, p.log.commitIndex)",
     seedsMax: 300,
-    sets: [
-      "voters=3",
-      "lease=false",
-      "metadataClients=2",
-      "metadataEveryMs=10",
-      "bias=isolateLeader",
-      "biasChance=1",
-      "safetyMs=1500"
-    ]
+    sets: [...TWO_LEADERS, "lease=false"]
   },
   {
     name: "raft: a read index before the term's first commit",
@@ -342,15 +366,7 @@ export const RAFT_MUTATIONS: ReadonlyArray<Mutation> = [
     find: "return nowMs < sentAtMs + p.options.electionTimeoutMs * (1 - p.options.clockDriftMax)",
     replace: "return true",
     seedsMax: 300,
-    sets: [
-      "voters=3",
-      "lease=true",
-      "metadataClients=2",
-      "metadataEveryMs=10",
-      "bias=isolateLeader",
-      "biasChance=1",
-      "safetyMs=1500"
-    ]
+    sets: [...TWO_LEADERS, "lease=true"]
   },
   {
     name: "raft: a lease counted from a round that nobody answered",
@@ -360,15 +376,7 @@ export const RAFT_MUTATIONS: ReadonlyArray<Mutation> = [
     find: "leadership.roundSentAtMs(leadership.confirmedRound(p.membership.configuration, p.self))",
     replace: "leadership.roundSentAtMs(leadership.round)",
     seedsMax: 1000,
-    sets: [
-      "voters=3",
-      "lease=true",
-      "metadataClients=2",
-      "metadataEveryMs=10",
-      "bias=isolateLeader",
-      "biasChance=1",
-      "safetyMs=1500"
-    ]
+    sets: [...TWO_LEADERS, "lease=true"]
   },
   {
     name: "raft: a lease that survives a hand-over",
@@ -378,7 +386,7 @@ export const RAFT_MUTATIONS: ReadonlyArray<Mutation> = [
     find: "leadership.leaseGivenUp = true",
     replace: "",
     seedsMax: 500,
-    sets: ["voters=3", "lease=true", "metadataClients=2", "metadataEveryMs=10", "transferEveryMs=50", "safetyMs=1500"]
+    sets: [...READERS, "lease=true", "transferEveryMs=40"]
   },
   {
     name: "raft: a voter is not loyal to a live leader",

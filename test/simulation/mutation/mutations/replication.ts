@@ -1,68 +1,9 @@
 /** Bugs planted in partitions: the machine (`core/replication`) and what the simulated shell around it owes to the rules. */
 import type { Mutation } from "../Mutation.ts"
+import { CONTROLLER_DIES, CRASHES, FIGURE_8, MUTE, QUICK, REASSIGNED, THREE, WIPES } from "./settings.ts"
 
 const REPLICATION = "packages/core/src/replication"
 const NODE = "test/simulation/node"
-
-const THREE = ["voters=3", "observers=0", "replicationFactor=3", "metadataClients=0"]
-/** Messages, disks and fail-overs are quick, clients busy, and only the faults that a mutation names act. */
-const QUICK = [
-  "replicationFactor=3",
-  "metadataClients=0",
-  "delayMs=0.5",
-  "jitterMs=1",
-  "lossChance=0",
-  "fsyncMs=0.5",
-  "fsyncJitterMs=2",
-  "fsyncTailChance=0",
-  "nodeHeartbeatMs=30",
-  "nodeSessionMs=200",
-  "produceEveryMs=5",
-  "faultEveryMs=0",
-  "bias=none",
-  "safetyMs=3000"
-]
-/** Leaders of partitions that reach one follower and die, so that logs diverge over several epochs. */
-const FIGURE_8 = [
-  ...QUICK,
-  "voters=3",
-  "observers=2",
-  "bias=figure8",
-  "biasPartitionsOnly=true",
-  "biasChance=0.5",
-  "downMs=300"
-]
-/** Leaders that the controller no longer hears, but followers do; disks slow enough for much to be under way. */
-const HALF_CUT_OFF = [
-  ...QUICK,
-  "voters=3",
-  "observers=0",
-  "fsyncMs=10",
-  "producers=3",
-  "faultEveryMs=400",
-  "faultMs=500",
-  "crashWeight=0",
-  "crashAllWeight=0",
-  "pauseWeight=0",
-  "wipeWeight=0",
-  "oneWayWeight=1",
-  "isolateWeight=0",
-  "partitionWeight=0",
-  "bridgeWeight=0",
-  "slowLinkWeight=0",
-  "resetWeight=0",
-  "slowDiskWeight=0"
-]
-/** Sets of replicas that change all the time, with a leader cut off as they do. */
-const REASSIGNED = [
-  ...QUICK,
-  "voters=3",
-  "observers=2",
-  "bias=isolateReassigned",
-  "biasChance=1",
-  "reassignEveryMs=60",
-  "faultMs=500"
-]
 
 export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
   {
@@ -149,6 +90,14 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
     file: `${REPLICATION}/Follower.ts`,
     find: "const offset = Math.min(frame.highWatermark, frame.end.offset)",
     replace: "const offset = Math.min(frame.highWatermark, this.#seat.log.end.offset)",
+    also: [
+      {
+        // A probe that brings the marker cuts the tail before it is committed.
+        file: `${REPLICATION}/Leader.ts`,
+        find: "markers: log.markers.between(previous.epoch, limit)",
+        replace: "markers: records ? log.markers.between(previous.epoch, limit) : []"
+      }
+    ],
     seedsMax: 500,
     sets: FIGURE_8
   },
@@ -159,8 +108,15 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
     file: `${REPLICATION}/FollowerProgress.ts`,
     find: "if (comparePoints(this.next, logEnd) < 0) return true",
     replace: "if (this.next.offset < logEnd.offset) return true",
+    also: [
+      {
+        file: `${REPLICATION}/Leader.ts`,
+        find: "markers: log.markers.between(previous.epoch, limit)",
+        replace: "markers: records ? log.markers.between(previous.epoch, limit) : []"
+      }
+    ],
     seedsMax: 40,
-    sets: [...THREE, "bias=killNewLeader", "safetyMs=800"]
+    sets: [...CRASHES, "producers=1", "produceEveryMs=1000"]
   },
   {
     name: "partition: waiters outlive their epoch",
@@ -262,15 +218,8 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
     file: `${REPLICATION}/Replica.ts`,
     find: "if (this.epoch < epoch) this.#leave()",
     replace: "if (this.epoch < epoch && this.#leader === undefined) this.#leave()",
-    also: [
-      {
-        file: `${REPLICATION}/Leader.ts`,
-        find: `assert(log.promised === this.epoch, "an append must be made in an epoch at or above the promise (rule 9)")`,
-        replace: ""
-      }
-    ],
     seedsMax: 500,
-    sets: HALF_CUT_OFF
+    sets: [...CONTROLLER_DIES, "handOverEveryMs=60", "handOverMs=50"]
   },
   {
     name: "partition: a promise does not bind followers",
@@ -292,7 +241,7 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
       }
     ],
     seedsMax: 500,
-    sets: HALF_CUT_OFF
+    sets: MUTE
   },
   {
     name: "partition: a promise is skipped",
@@ -305,17 +254,7 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
       return { _tag: "Pending" }
     }`,
     seedsMax: 300,
-    sets: HALF_CUT_OFF
-  },
-  {
-    name: "partition: a leader below its promise starts",
-    rule: "rule 9",
-    what: "A node named leader of an epoch below its promise leads it nevertheless.",
-    file: `${REPLICATION}/Replica.ts`,
-    find: "if (leader === null || epoch < this.#log.promised) return",
-    replace: "if (leader === null) return",
-    seedsMax: 500,
-    sets: [...THREE, "bias=killController", "biasChance=1", "safetyMs=1500"]
+    sets: MUTE
   },
   {
     name: "partition: a promise is answered before it is durable",
@@ -326,34 +265,7 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
     replace: `this.#log.promise(epoch, false)
     this.#event({ _tag: "Promised", epoch, position: this.#log.end })`,
     seedsMax: 1000,
-    sets: [
-      "voters=3",
-      "replicationFactor=3",
-      "bias=killPromised",
-      "biasChance=1",
-      "fsyncMs=10",
-      "fsyncJitterMs=15",
-      "downMs=5",
-      "safetyMs=1500"
-    ]
-  },
-  {
-    name: "partition: a promise is lost with its replica",
-    rule: "rule 11",
-    what: "A replica that is removed and comes back has promised nothing.",
-    file: `${NODE}/ReplicaDriver.ts`,
-    find: "this.#promised.set(key, hosted.replica.promised)",
-    replace: "",
-    seedsMax: 500,
-    sets: [
-      "voters=3",
-      "observers=1",
-      "replicationFactor=3",
-      "reassignEveryMs=60",
-      "crashWeight=1",
-      "faultEveryMs=150",
-      "safetyMs=1500"
-    ]
+    sets: [...MUTE, "fsyncMs=10", "fsyncJitterMs=15", "downMs=5", "crashWeight=1", "faultEveryMs=60"]
   },
   {
     name: "partition: confirmed without the data",
@@ -376,15 +288,7 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
     }
     return heldBy(offsets, this.#assignment.minInSync)`,
     seedsMax: 200,
-    sets: [
-      "voters=3",
-      "observers=2",
-      "replicationFactor=3",
-      "reassignEveryMs=40",
-      "crashWeight=1",
-      "faultEveryMs=150",
-      "safetyMs=1500"
-    ]
+    sets: [...REASSIGNED, "bias=none", "faultEveryMs=200", "crashWeight=1"]
   },
   {
     name: "partition: the answers of another disk count",
@@ -401,7 +305,7 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
       }
     ],
     seedsMax: 200,
-    sets: [...THREE, "bias=wipe", "biasChance=1", "wipesMax=2", "safetyMs=1500"]
+    sets: WIPES
   },
   {
     name: "partition: a restarted process leads its old epoch",
@@ -411,7 +315,7 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
     find: "return votes && assignment.mayLead ? ",
     replace: "return votes ? ",
     seedsMax: 100,
-    sets: [...THREE, "bias=restartNewLeader", "biasChance=1", "safetyMs=1500"]
+    sets: [...QUICK, "voters=3", "observers=2", "bias=restartNewLeader", "biasPartitionsOnly=true", "biasChance=0.5"]
   },
   {
     name: "partition: producers' state is not rewound",
@@ -428,7 +332,7 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
     rule: "rule 22",
     what: "A retry of a batch that is held but not committed is told that all is well.",
     file: `${NODE}/ReplicaDriver.ts`,
-    find: "return hosted.wait(epoch, duplicate.endOffset, settled(duplicate.baseOffset))",
+    find: "return hosted.wait(epoch, duplicate.endOffset, expiresMs, settled(duplicate.baseOffset))",
     replace: "return settled(duplicate.baseOffset)(ErrorCode.NONE)",
     seedsMax: 60,
     sets: [
@@ -447,16 +351,14 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
     file: `${NODE}/ReplicaDriver.ts`,
     find: "// Replayed after a restart: this removal was undone before the log that is here began.\n    if (this.#sinceOf(key) > this.#image.offset) return",
     replace: "",
+    also: [
+      {
+        file: `${NODE}/ReplicaDriver.ts`,
+        find: "// A log that began or ended later than this (replayed) entry knows of: not this entry's to touch.\n      if (this.#sinceOf(key) > this.#image.offset) return",
+        replace: ""
+      }
+    ],
     seedsMax: 500,
-    sets: [
-      "voters=3",
-      "observers=1",
-      "replicationFactor=3",
-      "reassignEveryMs=50",
-      "crashWeight=1",
-      "faultEveryMs=80",
-      "snapshotAfterBytes=1000000",
-      "safetyMs=3000"
-    ]
+    sets: [...REASSIGNED, "bias=none", "faultEveryMs=150", "crashWeight=1", "downMs=50", "snapshotAfterBytes=1000000"]
   }
 ]
