@@ -31,7 +31,7 @@ export const allCheckers = (
     // What is committed is known before clients hear of it.
     new PartitionCommits(disks, logs, world.cover),
     new Confirmations(disks, logs, world.cover),
-    new ControllerDecisions(view, options, world.nowMs),
+    new ControllerDecisions(disks, options, world.nowMs),
     new AcknowledgedRecords(logs),
     new Reads(logs),
     new Linearizability(world.cover),

@@ -1,19 +1,22 @@
 /**
  * What controllers decide, against the image that it was decided for.
  *
- * - Whoever is elected is registered with the disk that was counted, and not fenced (rules 13 and 18); unclean elections come only
- *   where they are allowed (rule 21).
+ * - Whoever is elected is registered with the disk that was counted, and not fenced (rules 13 and 18). A majority of the counted
+ *   replicas has promised the epoch, durably (rules 10 and 26); unclean elections come only where they are allowed (rule 21).
+ * - A counted replica stays on its disk until it is removed (rule 18).
  * - No in-sync set holds a node that is fenced, or that is back with another disk (rules 18 and 30).
  * - A node that was neither down nor asleep is not fenced (rule 16). Judged only where messages are quick, none is lost and no node
  *   leaves the metadata quorum: elsewhere a controller may be right not to have heard of it.
  */
 import { decodeCommand } from "../../../packages/core/src/metadata/CommandCodec.ts"
 import type { MetadataImage, PartitionImage } from "../../../packages/core/src/metadata/MetadataImage.ts"
-import { EntryKind } from "../../../packages/core/src/raft/Entry.ts"
+import { countedReplicas } from "../../../packages/core/src/metadata/Replicas.ts"
+import { type Entry, EntryKind } from "../../../packages/core/src/raft/Entry.ts"
 import type { Options } from "../kernel/Options.ts"
 import type { Observation } from "../Observation.ts"
 import { type Checker, type ClusterView, partitionKey, Violation } from "./Checker.ts"
 import type { Of } from "./CommittedLog.ts"
+import type { DiskModel } from "./DiskModel.ts"
 
 const LINK_FAULTS = ["oneWay", "partition", "isolate", "bridge", "ring", "slowLink", "reset"] as const
 const LINK_BIASES: ReadonlyArray<Options["bias"]> = ["isolateLeader", "isolateReassigned", "muteLeader", "figure8"]
@@ -27,6 +30,7 @@ const isQuick = (options: Options): boolean =>
 
 export class ControllerDecisions implements Checker {
   readonly name = "controller decisions"
+  readonly #disks: DiskModel
   readonly #view: ClusterView
   readonly #options: Options
   readonly #nowMs: () => number
@@ -35,10 +39,16 @@ export class ControllerDecisions implements Checker {
   readonly #awayMs = new Map<number, number>()
   readonly #elected = new Map<string, number>()
   readonly #images = new Map<number, MetadataImage>()
-  #appliedIndex = 0
+  /** Of the newest image. */
+  readonly #partitions = new Map<string, PartitionImage>()
+  #offset = 0
+  /** The newest entry of the metadata log that anybody has appended: only its leader is first. */
+  #term = 0
+  #index = 0
 
-  constructor(view: ClusterView, options: Options, nowMs: () => number) {
-    this.#view = view
+  constructor(disks: DiskModel, options: Options, nowMs: () => number) {
+    this.#disks = disks
+    this.#view = disks.view
     this.#options = options
     this.#nowMs = nowMs
     this.#quick = isQuick(options)
@@ -46,7 +56,7 @@ export class ControllerDecisions implements Checker {
 
   observe(o: Observation): void {
     if (o._tag === "Elected") this.#electedLeader(o)
-    else if (o._tag === "RaftApplied") this.#applied(o)
+    else if (o._tag === "RaftAppended" && this.#quick) for (const entry of o.entries) this.#proposed(entry)
     else if (o._tag === "Started" || o._tag === "Crashed") this.#awayMs.set(o.node, this.#nowMs())
   }
 
@@ -56,10 +66,30 @@ export class ControllerDecisions implements Checker {
       if (!up || paused) this.#awayMs.set(node, this.#nowMs())
       if (this.#images.get(node) === image) continue
       this.#images.set(node, image)
+      const newest = image.offset > this.#offset
+      if (newest) this.#offset = image.offset
       for (const topic of image.topics()) {
-        for (const partition of topic.partitions)
-          this.#inSync(partitionKey(topic.topicId, partition.partition), partition, image)
+        for (const partition of topic.partitions) {
+          const key = partitionKey(topic.topicId, partition.partition)
+          this.#inSync(key, partition, image)
+          if (newest) this.#keepDisks(key, partition)
+        }
       }
+    }
+  }
+
+  #keepDisks(key: string, partition: PartitionImage): void {
+    const before = this.#partitions.get(key)
+    this.#partitions.set(key, partition)
+    if (before === undefined || before.configVersion !== partition.configVersion) return
+    for (const { node, directoryId } of countedReplicas(before)) {
+      const now = partition.directories[partition.replicas.indexOf(node)]
+      // Until its node registers, nobody knows where a replica lies.
+      if (directoryId === "" || now === directoryId) continue
+      throw new Violation(
+        "counted-on-another-disk",
+        `${key}: node ${node} was counted on ${directoryId}, now on ${now}`
+      )
     }
   }
 
@@ -79,12 +109,25 @@ export class ControllerDecisions implements Checker {
       const broker = image.brokers.get(o.leader)
       const directoryId = partition.directories[partition.replicas.indexOf(o.leader)]
       if (broker === undefined || broker.fenced) throw new Violation("elected-fenced", `${who} is fenced or unknown`)
-      if (broker.directoryId === directoryId) return
+      if (broker.directoryId === directoryId) return o.unclean ? undefined : this.#promised(who, o, partition)
       throw new Violation(
         "elected-other-disk",
         `${who} was counted on ${directoryId}, it runs on ${broker.directoryId}`
       )
     }
+  }
+
+  #promised(who: string, o: Of<"Elected">, partition: PartitionImage): void {
+    const counted = countedReplicas(partition)
+    const promised = counted.filter(({ node, directoryId }) => {
+      // A disk that is gone tells nothing; it may have promised before.
+      if (this.#view.node(node).directoryId !== directoryId) return true
+      return this.#disks.durablePartition(node, directoryId, o.topicId, o.partition).promised >= o.epoch
+    })
+    if (promised.length * 2 > counted.length) return
+    const nodes = (replicas: typeof counted) => replicas.map(({ node }) => node).join(" ")
+    const text = `of [${nodes(counted)}] only [${nodes(promised)}] have promised it durably`
+    throw new Violation("elected-without-promises", `${who} leads an epoch of which ${text}`)
   }
 
   #inSync(key: string, partition: PartitionImage, image: MetadataImage): void {
@@ -104,15 +147,17 @@ export class ControllerDecisions implements Checker {
     }
   }
 
-  #applied({ entry }: Of<"RaftApplied">): void {
-    if (!this.#quick || entry.index <= this.#appliedIndex) return
-    this.#appliedIndex = entry.index
-    if (entry.kind !== EntryKind.Command) return
-    const command = decodeCommand(entry.payload)
+  /** Judged when it is decided: it may be committed by a later leader, when the node is back. */
+  #proposed({ term, index, kind, payload }: Entry): void {
+    if (term < this.#term || (term === this.#term && index <= this.#index)) return
+    this.#term = term
+    this.#index = index
+    if (kind !== EntryKind.Command) return
+    const command = decodeCommand(payload)
     if (command._tag !== "FenceNode" || !command.fenced) return
     const awayMs = this.#awayMs.get(command.nodeId)
     const goneMs = awayMs === undefined ? Number.POSITIVE_INFINITY : this.#nowMs() - awayMs
-    // Its session, and as long again for the command to be decided and committed.
+    // Its session, and as long again to find the controller.
     if (goneMs <= 2 * this.#options.nodeSessionMs + this.#options.electionTimeoutMs) return
     const text = `node ${command.nodeId} is fenced, though it was up and awake for ${goneMs.toFixed(0)} ms`
     throw new Violation("fenced-alive", text)

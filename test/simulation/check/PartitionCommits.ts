@@ -225,18 +225,33 @@ export class PartitionCommits implements Checker {
     const fold = this.#disks.appendedPartition(o.node, o.topicId, o.partition)
     if (this.#uncleanEpochs.has(`${committed.key} ${o.epoch}`)) {
       this.#cover("check.unclean leader")
-      const batches = fold.batches.slice(fold.indexOf(fold.startOffset))
-      committed.beginUnclean(o.epoch, batches, fold.startOffset, o.markerOffset)
-      for (const [key, life] of this.#lives) {
-        if (key.startsWith(`${committed.key} `)) life.comparedTo = Math.min(life.comparedTo, committed.endOffset)
+      return this.#adopt(o, committed, fold)
+    }
+    if (o.epoch < committed.uncleanEpoch) return
+    // A majority elected one that never heard of the unclean epoch, in which nothing was committed: that branch is the lost one.
+    const nothing = committed.batches.every((batch) => batch.epoch < committed.uncleanEpoch)
+    if (this.#crossesUnclean(committed, fold) && nothing) {
+      this.#cover("check.unclean epoch abandoned")
+      this.#adopt(o, committed, fold)
+      const { highWatermark } = this.#lifeOf(o, fold)
+      for (const batch of fold.batches.slice(fold.indexOf(committed.endOffset))) {
+        if (batch.endOffset <= highWatermark) committed.append(batch)
       }
       return
     }
-    if (o.epoch < committed.uncleanEpoch) return
     // It hears late of its election, and somebody else has been elected since: it was compared when it was elected, and what
     // later epochs have committed it need not have.
     if ((this.#elected.get(committed.key)?.epoch ?? -1) > o.epoch) return this.#cover("check.late leader")
     this.#complete(`${committed.key}: node ${o.node} leads in epoch ${o.epoch}`, committed, fold)
+  }
+
+  /** From here on what this leader begins with is what is committed. */
+  #adopt(o: Of<"Leads">, committed: CommittedLog, fold: PartitionFold): void {
+    const batches = fold.batches.slice(fold.indexOf(fold.startOffset))
+    committed.beginUnclean(o.epoch, batches, fold.startOffset, o.markerOffset)
+    for (const [key, life] of this.#lives) {
+      if (key.startsWith(`${committed.key} `)) life.comparedTo = Math.min(life.comparedTo, committed.endOffset)
+    }
   }
 
   #checkHolds(election: Election, at: At, committed: CommittedLog, what: string): void {

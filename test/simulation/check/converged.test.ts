@@ -103,7 +103,7 @@ describe("converged", () => {
     ["a shorter log", ([, two]) => set(two!.hosted, { logEndOffset: 1 }), /node 2 ends at 1/],
     [
       "a high watermark behind",
-      ([, two]) => set(two!.hosted, { highWatermark: 1 }),
+      ([, two]) => set(two!.hosted, { highWatermark: 1, verified: { epoch: 1, offset: 2 } }),
       /high watermark of node 2 is 1 of 2/
     ],
     ["a queue", ([, two]) => set(two!.hosted, { memory: 3 }), /node 2 still holds 3/],

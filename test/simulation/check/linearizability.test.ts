@@ -125,12 +125,12 @@ describe("the search", () => {
 /** Operations of three clients on one register, each taking effect at a moment between its call and its answer. */
 const simulate = (random: Prng): ReadonlyArray<Operation> => {
   const planned = Array.from({ length: random.between(1, 12) }, (_, i) => {
-    const calledAt = random.between(0, 40)
+    const calledAt = random.between(0, 40) + i / 100
     const effectAt = calledAt + random.fraction() * 6
     const kind = random.pick(["create", "delete", "set", "read"])
     const topic = random.pick(["A", "B"])
     const value = kind === "read" ? null : kind === "delete" ? topic : `${topic} ${i}`
-    return { kind, value, calledAt: calledAt + i / 100, effectAt, returnedAt: effectAt + random.fraction() * 6 }
+    return { kind, value, calledAt, effectAt, returnedAt: effectAt + random.fraction() * 6 }
   })
   let state = initialState("t")
   const done: Array<Operation> = []

@@ -12,6 +12,7 @@ import type { Batch, Marker } from "../../../packages/core/src/replication/Frame
 import type { ReplicaWrite } from "../../../packages/core/src/replication/Output.ts"
 import { ORIGIN, type Point } from "../../../packages/core/src/replication/Point.ts"
 import type { DiskRecord, LoggedBatch, SimBatch } from "../World.ts"
+import { PartitionLog } from "./PartitionLog.ts"
 
 export const partitionKey = (topicId: string, partition: number): string => `${topicId}/${partition}`
 
@@ -24,6 +25,8 @@ export class DurablePartition {
   logEndOffset = 0
   highWatermark = 0
   promised = 0
+  /** What producers had done before the first batch that is here. */
+  baseState: Uint8Array | undefined
   /** The metadata offset at which this log began, or was dropped: older entries, replayed after a restart, do not touch it. */
   since = 0
 
@@ -45,6 +48,7 @@ export class DurablePartition {
         return this.#truncate(write.to)
       case "Reset":
         this.markers = [{ ...write.to, unclean: false }]
+        this.baseState = write.state ?? this.log().startState()
         this.batches = []
         this.logStartOffset = this.logEndOffset = write.to.offset
         // At the log start of the leader, which is committed; below what was committed here only after an unclean election.
@@ -102,7 +106,13 @@ export class DurablePartition {
     this.since = at
     this.markers = [ORIGIN_MARKER]
     this.batches = []
+    this.baseState = undefined
     this.logStartOffset = this.logEndOffset = this.highWatermark = 0
+  }
+
+  /** A log as a process begins with it. */
+  log(): PartitionLog {
+    return new PartitionLog(this.logStartOffset, this.logEndOffset, this.batches, this.baseState)
   }
 
   clone(): DurablePartition {
@@ -113,6 +123,7 @@ export class DurablePartition {
     copy.logEndOffset = this.logEndOffset
     copy.highWatermark = this.highWatermark
     copy.promised = this.promised
+    copy.baseState = this.baseState
     copy.since = this.since
     return copy
   }

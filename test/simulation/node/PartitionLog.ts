@@ -25,12 +25,20 @@ export class PartitionLog {
   startOffset: number
   endOffset: number
   #producers = new ProducerState()
+  /** What the producers had done before the first batch in here; undefined when nothing. */
+  #base: Uint8Array | undefined
 
-  constructor(startOffset = 0, endOffset = startOffset, batches: ReadonlyArray<LoggedBatch> = []) {
+  constructor(
+    startOffset: number,
+    endOffset: number,
+    batches: ReadonlyArray<LoggedBatch>,
+    base: Uint8Array | undefined
+  ) {
     this.startOffset = startOffset
     this.endOffset = endOffset
     this.batches = [...batches]
-    this.#rebuild()
+    this.#base = base
+    this.#producers = this.#replayed(Number.POSITIVE_INFINITY)
   }
 
   append(baseOffset: number, endOffset: number, epoch: number, batch: SimBatch): void {
@@ -47,14 +55,21 @@ export class PartitionLog {
     assert(kept === 0 || this.batches[kept - 1]!.endOffset <= offset, "a cut must not split a batch")
     this.batches.length = kept
     this.endOffset = offset
-    if (!this.#producers.truncateTo(offset)) this.#rebuild()
+    if (!this.#producers.truncateTo(offset)) this.#producers = this.#replayed(Number.POSITIVE_INFINITY)
   }
 
-  reset(to: Point): void {
+  /** `state`: the leader's at that place; undefined: the log begins anew at its own start. */
+  reset(to: Point, state: Uint8Array | undefined): void {
+    this.#base = state ?? this.startState()
     this.batches.length = 0
     this.startOffset = to.offset
     this.endOffset = to.offset
-    this.#producers = new ProducerState()
+    this.#producers = this.#replayed(Number.POSITIVE_INFINITY)
+  }
+
+  /** What the producers had done before the log start. */
+  startState(): Uint8Array {
+    return this.#replayed(this.startOffset).encode()
   }
 
   /** Batches below stay in memory: producers' state must survive retention, as its snapshots do on a real disk. */
@@ -95,8 +110,12 @@ export class PartitionLog {
     return low
   }
 
-  #rebuild(): void {
-    this.#producers = new ProducerState()
-    for (const { baseOffset, batch } of this.batches) this.#producers.appended(headerOf(batch), 0, baseOffset, 0)
+  #replayed(endOffset: number): ProducerState {
+    const producers = new ProducerState()
+    if (this.#base !== undefined) producers.decode(this.#base)
+    for (const batch of this.batches) {
+      if (batch.endOffset <= endOffset) producers.appended(headerOf(batch.batch), 0, batch.baseOffset, 0)
+    }
+    return producers
   }
 }

@@ -16,7 +16,6 @@ import type { LoggedBatch, SimBatch } from "../World.ts"
 import { DurablePartition, type DurableState, partitionKey } from "./DurableState.ts"
 import type { Host } from "./Host.ts"
 import { HostedReplica, type ProduceAnswer } from "./HostedReplica.ts"
-import { PartitionLog } from "./PartitionLog.ts"
 
 type PromiseReply = (
   answer:
@@ -107,7 +106,7 @@ export class ReplicaDriver implements Outbox<SimBatch> {
     const durable = (this.#dropped.has(key) ? undefined : this.#found.partitions.get(key)) ?? new DurablePartition()
     const recovered = durable.recovered()
     const promised = Math.max(recovered.promised, this.#promised.get(key) ?? 0)
-    const log = new PartitionLog(durable.logStartOffset, durable.logEndOffset, durable.batches)
+    const log = durable.log()
     const self: ReplicaId = { node: this.#host.node, directoryId: this.#host.directoryId }
     const replica = new Replica<SimBatch>(self, topicId, partition, { ...recovered, promised }, this.#options, this)
     this.hosted.set(key, new HostedReplica(replica, log))
@@ -195,7 +194,7 @@ export class ReplicaDriver implements Outbox<SimBatch> {
       }
       case "Reset":
         this.#host.cover("reset")
-        log.reset(write.to)
+        log.reset(write.to, write.state)
         this.#host.observe({ _tag: "Reset", ...at, to: write.to })
         return
       case "Promise":
@@ -333,7 +332,8 @@ export class ReplicaDriver implements Outbox<SimBatch> {
       if (plan === undefined) return
       const { batches, bytes } = log.read(plan.from, plan.limit, plan.maxBytes)
       const end = batches.at(-1)?.endOffset ?? plan.from
-      const frame = replica.confirmSend(nowMs, plan, end, bytes, batches)
+      const startState = plan.atStart ? log.startState() : undefined
+      const frame = replica.confirmSend(nowMs, plan, end, bytes, batches, startState)
       if (frame === undefined) return
       this.send(replica, frame)
     }

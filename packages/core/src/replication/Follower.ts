@@ -111,7 +111,7 @@ export class Follower<D> {
       "what was verified against a leader must not be cut in its epoch"
     )
     const unclean = log.markers.missUnclean(frame.uncleanEpoch)
-    if (whole) log.reset(to, unclean, frame.uncleanEpoch >= 0 && frame.uncleanEpoch <= to.epoch)
+    if (whole) log.reset(to, unclean, frame.uncleanEpoch >= 0 && frame.uncleanEpoch <= to.epoch, frame.startState)
     else log.truncate(to, unclean && to.offset < log.watermarks.highWatermark)
   }
 

@@ -53,6 +53,12 @@ export interface Frame<D> extends Envelope {
   readonly highWatermark: number
   /** The newest epoch of the leader's log that began with an unclean election, -1 for none: what a follower may cut across (rule 21). */
   readonly uncleanEpoch: number
+  /**
+   * What follows from the records before the log start (the state of idempotent producers), encoded by the shell. Only with a frame
+   * that begins at the log start: a follower that begins anew there takes it with it, or it would take the next batch of any
+   * producer for its first (rules 7 and 22).
+   */
+  readonly startState: Uint8Array | undefined
   /** A part of settled segment files, to be placed as files rather than through the write-ahead log. */
   readonly bulk: boolean
 }

@@ -205,13 +205,21 @@ export class Leader<D> {
       from,
       limit,
       maxBytes: Math.max(0, options.inflightBytesMax - follower.inflightBytes),
+      atStart: from === log.start.offset,
       bulk,
       watermarkOnly: limit === from
     }
   }
 
   /** Undefined: the plan is older than what has happened since. */
-  confirmSend(nowMs: number, plan: SendPlan, endOffset: number, bytes: number, batches: ReadonlyArray<Batch<D>>) {
+  confirmSend(
+    nowMs: number,
+    plan: SendPlan,
+    endOffset: number,
+    bytes: number,
+    batches: ReadonlyArray<Batch<D>>,
+    startState: Uint8Array | undefined
+  ) {
     const follower = this.progress(plan.node)
     const { log, options } = this.#seat
     if (follower === undefined || plan.epoch !== this.epoch) return undefined
@@ -237,6 +245,7 @@ export class Leader<D> {
       logStartEpoch: log.start.epoch,
       highWatermark,
       uncleanEpoch: log.markers.uncleanEpoch,
+      startState: plan.atStart ? startState : undefined,
       bulk: plan.bulk
     }
     if (comparePoints(end, plan.previous) > 0) this.#wake(follower)

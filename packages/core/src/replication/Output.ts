@@ -18,8 +18,11 @@ export type ReplicaWrite<D> =
   | { readonly _tag: "Batches"; readonly batches: ReadonlyArray<Batch<D>> }
   /** Cut everything behind this point, markers at it that are not its own included. Producer state is rewound with it. */
   | { readonly _tag: "Truncate"; readonly to: Point }
-  /** Drop the whole log and begin at this point (rule 7). */
-  | { readonly _tag: "Reset"; readonly to: Point }
+  /**
+   * Drop the whole log and begin at this point (rule 7). `state`: the leader's `Frame.startState`; undefined when the log begins
+   * anew at its own start, whose state the shell has.
+   */
+  | { readonly _tag: "Reset"; readonly to: Point; readonly state: Uint8Array | undefined }
   | { readonly _tag: "HighWatermark"; readonly offset: number }
   /** Settled segment files that continue the log: durable when the files are, and in the WAL as one entry. */
   | {

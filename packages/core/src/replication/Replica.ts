@@ -274,6 +274,7 @@ export class Replica<D> {
 
   /**
    * The shell has read whole batches [`plan.from`, `endOffset`), maybe fewer than the limit; `endOffset` may equal `plan.from`.
+   * `startState`: for a plan that is `atStart`, the state of producers that follows from what was before the log start.
    * Undefined: since the plan something has changed (another epoch, a lost connection), plan again.
    */
   confirmSend(
@@ -281,9 +282,10 @@ export class Replica<D> {
     plan: SendPlan,
     endOffset: number,
     bytes: number,
-    batches: ReadonlyArray<Batch<D>>
+    batches: ReadonlyArray<Batch<D>>,
+    startState?: Uint8Array
   ): Frame<D> | undefined {
-    const sent = this.#leader?.confirmSend(nowMs, plan, endOffset, bytes, batches)
+    const sent = this.#leader?.confirmSend(nowMs, plan, endOffset, bytes, batches, startState)
     if (sent === undefined) return undefined
     return { ...sent.body, topicId: this.topicId, partition: this.partition, from: this.self, to: sent.to }
   }

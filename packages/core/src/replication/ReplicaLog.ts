@@ -122,12 +122,12 @@ export class ReplicaLog<D> {
    * Drops the whole log, which then begins at `to` (rule 7). `unclean`: it may fall below the high watermark; `uncleanBefore`: an
    * unclean epoch lies at or before `to`.
    */
-  reset(to: Point, unclean: boolean, uncleanBefore: boolean): void {
+  reset(to: Point, unclean: boolean, uncleanBefore: boolean, state: Uint8Array | undefined): void {
     this.watermarks.reset(to.offset, unclean)
     this.markers.reset(to, uncleanBefore)
     this.writes.drop()
     this.#highWatermarkFell()
-    this.#write({ _tag: "Reset", to }, undefined)
+    this.#write({ _tag: "Reset", to, state }, undefined)
   }
 
   /** Everything below `offset` is committed. Returns whether that is news. Noted in the WAL now and then (rule 3). */

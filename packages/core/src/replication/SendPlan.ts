@@ -15,6 +15,8 @@ export interface SendPlan {
   readonly limit: number
   /** of at most so many bytes (the first batch whole in any case). */
   readonly maxBytes: number
+  /** The frame begins at the log start: the shell gives the state that follows from what was before it. */
+  readonly atStart: boolean
   /** `from` is below the tail: settled segment files up to `limit`. */
   readonly bulk: boolean
   /** Nothing to read: the frame carries markers at `from` and the watermarks. */

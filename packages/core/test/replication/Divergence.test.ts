@@ -47,6 +47,7 @@ const frameOf = (
     highWatermark: 0,
     uncleanEpoch: -1,
     bulk: false,
+    startState: undefined,
     ...more
   }
 }

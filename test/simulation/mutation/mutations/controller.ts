@@ -1,6 +1,6 @@
 /** Bugs planted in the controller (`core/controller`). */
 import type { Mutation } from "../Mutation.ts"
-import { CONTROLLER_DIES, CRASHES, FIGURE_8, NO_FAULTS, QUICK, REASSIGNED } from "./settings.ts"
+import { CONTROLLER_DIES, CRASHES, CUT_OFF, MAJORITY_LOST, NO_FAULTS, QUICK, REASSIGNED } from "./settings.ts"
 
 const CONTROLLER = "packages/core/src/controller"
 const METADATA = "packages/core/src/metadata"
@@ -40,17 +40,7 @@ export const CONTROLLER_MUTATIONS: ReadonlyArray<Mutation> = [
       }
     ],
     seedsMax: 500,
-    sets: FIGURE_8
-  },
-  {
-    name: "controller: a hand-over's target is elected whatever it holds",
-    rule: "rule 14",
-    what: "The target of a hand-over wins though a majority may hold more.",
-    file: `${CONTROLLER}/Choice.ts`,
-    find: "const aimed = eligible.find((candidate) => candidate.node === target)",
-    replace: "const aimed = promised.find((candidate) => candidate.node === target && candidate.electable)",
-    seedsMax: 1000,
-    sets: [...CRASHES, "handOverEveryMs=30", "handOverMs=50", "producers=3"]
+    sets: CUT_OFF
   },
   {
     name: "controller: elect with less than a majority",
@@ -87,16 +77,6 @@ export const CONTROLLER_MUTATIONS: ReadonlyArray<Mutation> = [
     find: "if (tracked.promised > tracked.image.leaderEpoch) return true",
     replace: "",
     seedsMax: 100,
-    sets: CONTROLLER_DIES
-  },
-  {
-    name: "controller: a burnt epoch is asked for again",
-    rule: "rule 13",
-    what: "The next election asks for the image's epoch + 1, though a later one was promised.",
-    file: `${CONTROLLER}/Elections.ts`,
-    find: "const epoch = Math.max(leaderEpoch, tracked.promised) + 1\n    if (this.#forming",
-    replace: "const epoch = leaderEpoch + 1\n    if (this.#forming",
-    seedsMax: 200,
     sets: CONTROLLER_DIES
   },
   {
@@ -155,7 +135,7 @@ export const CONTROLLER_MUTATIONS: ReadonlyArray<Mutation> = [
     replace:
       "election: { leader: leader.node, leaderEpoch: election.epoch, unclean: false && unclean, directoryId: leader.directoryId }",
     seedsMax: 200,
-    sets: [...CRASHES, "uncleanElections=true", "downMs=2000"]
+    sets: [...MAJORITY_LOST, "uncleanElections=true"]
   },
   {
     name: "controller: the time of its own pause counts",
@@ -222,7 +202,7 @@ export const CONTROLLER_MUTATIONS: ReadonlyArray<Mutation> = [
     find: "return topic !== undefined && this.#work.options.uncleanElection(topic)",
     replace: "return topic !== undefined",
     seedsMax: 200,
-    sets: [...CRASHES, "uncleanElections=false", "downMs=2000"]
+    sets: [...MAJORITY_LOST, "uncleanElections=false"]
   },
   {
     name: "controller: promises beyond the image are not believed",

@@ -105,15 +105,5 @@ export const METADATA_MUTATIONS: ReadonlyArray<Mutation> = [
       "const moved = command.nodeId < 0 ? withoutInSync(image, command.nodeId) : { fields: {}, partitionsChanged: [] }",
     seedsMax: 60,
     sets: CRASHES
-  },
-  {
-    name: "metadata: a set change needs no learner",
-    rule: "rule 18",
-    what: "A replica is counted that never was a learner, or on another disk than the one that had caught up.",
-    file: `${METADATA}/ReplayPartitions.ts`,
-    find: "return op.countedDirectory == null || op.countedDirectory === directory",
-    replace: "return directory !== undefined",
-    seedsMax: 300,
-    sets: [...REASSIGNED, "bias=wipe", "biasChance=1", "wipesMax=2"]
   }
 ]
