@@ -25,6 +25,10 @@ const LINK_BIASES: ReadonlyArray<Options["bias"]> = ["isolateLeader", "isolateRe
 const isQuick = (options: Options): boolean =>
   options.lossChance + options.tailChance + options.membershipEveryMs + options.wipesMax === 0 &&
   options.delayMs + options.jitterMs <= 3 &&
+  // A node that starts is heard when its registration is committed.
+  options.fsyncTailChance + options.slowDiskWeight === 0 &&
+  options.fsyncMs + options.fsyncJitterMs <= 12 &&
+  options.bias !== "slowDisk" &&
   !LINK_BIASES.includes(options.bias) &&
   LINK_FAULTS.every((fault) => options[`${fault}Weight`] === 0)
 

@@ -17,7 +17,7 @@ const restingNode = (node: number) => {
   const entry = { term: 1, index: 1, kind: EntryKind.Command, payload: new Uint8Array([1]) }
   const replica = {
     ...{ topicId: "topic", partition: 0, role: node === 1 ? "leader" : "follower", epoch: 1, promised: 1 },
-    ...{ logEndOffset: 2, highWatermark: 2, memory: 0, serves: node === 1 }
+    ...{ logEndOffset: 2, highWatermark: 2, memory: 0, serves: node === 1, verified: { epoch: 1, offset: 2 } }
   }
   const memory = { cacheBytes: 33, inflightBytes: 0, pendingReads: 0, pendingProposals: 0, snapshotBytes: 0, held: 0 }
   const members = [1, 2, 3].map((id) => ({ node: id, directoryId: `d${id}` }))
@@ -103,7 +103,7 @@ describe("converged", () => {
     ["a shorter log", ([, two]) => set(two!.hosted, { logEndOffset: 1 }), /node 2 ends at 1/],
     [
       "a high watermark behind",
-      ([, two]) => set(two!.hosted, { highWatermark: 1, verified: { epoch: 1, offset: 2 } }),
+      ([, two]) => set(two!.hosted, { highWatermark: 1 }),
       /high watermark of node 2 is 1 of 2/
     ],
     ["a queue", ([, two]) => set(two!.hosted, { memory: 3 }), /node 2 still holds 3/],
