@@ -188,7 +188,7 @@ export const drawOptions = (seed: number): Options => {
     ...drawClients(from),
     ...drawNetwork(from),
     ...drawFaults(from),
-    safetyMs: from.pick("safetyMs", [1_500, 3_000, 3_000, 5_000, 8_000]),
+    safetyMs: from.pick("safetyMs", [1_000, 2_000, 2_000, 3_000, 6_000]),
     livenessMs: 20_000,
     eventsMax: 400_000
   }

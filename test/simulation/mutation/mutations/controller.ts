@@ -39,7 +39,7 @@ export const CONTROLLER_MUTATIONS: ReadonlyArray<Mutation> = [
         replace: "import { compareOffsets as comparePoints, type Point }"
       }
     ],
-    seedsMax: 500,
+    seedsMax: 1000,
     sets: CUT_OFF
   },
   {
@@ -49,7 +49,7 @@ export const CONTROLLER_MUTATIONS: ReadonlyArray<Mutation> = [
     file: `${METADATA}/Replicas.ts`,
     find: "Math.floor(counted / 2) + 1",
     replace: "Math.max(1, Math.floor(counted / 2))",
-    seedsMax: 100,
+    seedsMax: 60,
     sets: CRASHES
   },
   {
@@ -66,7 +66,7 @@ export const CONTROLLER_MUTATIONS: ReadonlyArray<Mutation> = [
         replace: `reply({ _tag: "Position", position: { epoch: 0, offset: 0 } })`
       }
     ],
-    seedsMax: 300,
+    seedsMax: 400,
     sets: [...CRASHES, "downMs=5"]
   },
   {
@@ -76,7 +76,7 @@ export const CONTROLLER_MUTATIONS: ReadonlyArray<Mutation> = [
     file: `${CONTROLLER}/Elections.ts`,
     find: "if (tracked.promised > tracked.image.leaderEpoch) return true",
     replace: "",
-    seedsMax: 100,
+    seedsMax: 80,
     sets: CONTROLLER_DIES
   },
   {
@@ -93,7 +93,7 @@ export const CONTROLLER_MUTATIONS: ReadonlyArray<Mutation> = [
         replace: ""
       }
     ],
-    seedsMax: 1000,
+    seedsMax: 20,
     sets: REASSIGNED
   },
   {
@@ -103,7 +103,7 @@ export const CONTROLLER_MUTATIONS: ReadonlyArray<Mutation> = [
     file: `${CONTROLLER}/Reports.ts`,
     find: "return report.configVersion === configVersion",
     replace: "return report.configVersion <= configVersion",
-    seedsMax: 1000,
+    seedsMax: 60,
     sets: REASSIGNED
   },
   {
@@ -113,7 +113,7 @@ export const CONTROLLER_MUTATIONS: ReadonlyArray<Mutation> = [
     file: `${METADATA}/Replicas.ts`,
     find: "replicasWhere(partition, (node) => !partition.adding.includes(node))",
     replace: "replicasWhere(partition, (node) => partition.replicas.includes(node))",
-    seedsMax: 500,
+    seedsMax: 40,
     sets: [...REASSIGNED, "bias=none", "faultEveryMs=200", "crashWeight=1"]
   },
   {
@@ -123,7 +123,7 @@ export const CONTROLLER_MUTATIONS: ReadonlyArray<Mutation> = [
     file: `${CONTROLLER}/Elections.ts`,
     find: "return leader === null || !this.#work.isLive(leader) || this.#hasRestarted(tracked)",
     replace: "return leader === null || !this.#work.isLive(leader)",
-    seedsMax: 60,
+    seedsMax: 30,
     sets: [...QUICK, "voters=3", "observers=2", "bias=restartNewLeader", "biasPartitionsOnly=true", "biasChance=0.5"]
   },
   {
@@ -134,7 +134,7 @@ export const CONTROLLER_MUTATIONS: ReadonlyArray<Mutation> = [
     find: "election: { leader: leader.node, leaderEpoch: election.epoch, unclean, directoryId: leader.directoryId }",
     replace:
       "election: { leader: leader.node, leaderEpoch: election.epoch, unclean: false && unclean, directoryId: leader.directoryId }",
-    seedsMax: 200,
+    seedsMax: 1000,
     sets: [...MAJORITY_LOST, "uncleanElections=true"]
   },
   {
@@ -144,7 +144,7 @@ export const CONTROLLER_MUTATIONS: ReadonlyArray<Mutation> = [
     file: `${CONTROLLER}/Liveness.ts`,
     find: "if (nowMs - this.nextDeadline() > this.#work.options.heartbeatMs) {",
     replace: "if (nowMs < 0) {",
-    seedsMax: 100,
+    seedsMax: 20,
     sets: [
       ...QUICK,
       "voters=1",
@@ -164,7 +164,7 @@ export const CONTROLLER_MUTATIONS: ReadonlyArray<Mutation> = [
     file: `${CONTROLLER}/Liveness.ts`,
     find: "const deadlineMs = nowMs + this.#work.options.sessionMs\n    return",
     replace: "const deadlineMs = nowMs\n    return",
-    seedsMax: 100,
+    seedsMax: 20,
     sets: [
       ...QUICK,
       "voters=3",
@@ -191,7 +191,7 @@ export const CONTROLLER_MUTATIONS: ReadonlyArray<Mutation> = [
         replace: ""
       }
     ],
-    seedsMax: 500,
+    seedsMax: 300,
     sets: CRASHES
   },
   {
@@ -201,7 +201,7 @@ export const CONTROLLER_MUTATIONS: ReadonlyArray<Mutation> = [
     file: `${CONTROLLER}/Elections.ts`,
     find: "return topic !== undefined && this.#work.options.uncleanElection(topic)",
     replace: "return topic !== undefined",
-    seedsMax: 200,
+    seedsMax: 80,
     sets: [...MAJORITY_LOST, "uncleanElections=false"]
   },
   {
@@ -211,7 +211,7 @@ export const CONTROLLER_MUTATIONS: ReadonlyArray<Mutation> = [
     file: `${CONTROLLER}/Reports.ts`,
     find: "return this.#elections.promiseAhead(tracked, promised)",
     replace: "return promised < 0 && this.#elections.promiseAhead(tracked, promised)",
-    seedsMax: 100,
+    seedsMax: 80,
     sets: CONTROLLER_DIES
   }
 ]

@@ -12,7 +12,7 @@ export const METADATA_MUTATIONS: ReadonlyArray<Mutation> = [
     file: `${METADATA}/Replay.ts`,
     find: "const before = id === null ? undefined : image.appliedCommand(id)",
     replace: "const before = id === null ? undefined : image.appliedCommand('again')",
-    seedsMax: 100,
+    seedsMax: 30,
     sets: ["voters=3", "metadataClients=2", "metadataEveryMs=10", "bias=killNewLeader", "safetyMs=1500"]
   },
   {
@@ -22,7 +22,7 @@ export const METADATA_MUTATIONS: ReadonlyArray<Mutation> = [
     file: `${METADATA}/Snapshot.ts`,
     find: "commands: HashMap.fromIterable(commands)",
     replace: "commands: HashMap.empty()",
-    seedsMax: 40,
+    seedsMax: 60,
     sets: [
       "voters=3",
       "metadataClients=2",
@@ -40,7 +40,7 @@ export const METADATA_MUTATIONS: ReadonlyArray<Mutation> = [
     file: `${METADATA}/Replay.ts`,
     find: "export const COMMAND_ID_WINDOW = 65_536",
     replace: "export const COMMAND_ID_WINDOW = 4",
-    seedsMax: 200,
+    seedsMax: 30,
     sets: ["voters=3", "metadataClients=2", "metadataEveryMs=10", "bias=killNewLeader", "safetyMs=1500"]
   },
   {
@@ -50,7 +50,7 @@ export const METADATA_MUTATIONS: ReadonlyArray<Mutation> = [
     file: `${METADATA}/Snapshot.ts`,
     find: "registeredAt: row.number()",
     replace: "registeredAt: row.number() * 0",
-    seedsMax: 40,
+    seedsMax: 60,
     sets: ["voters=3", "snapshotAfterBytes=300", "crashWeight=1", "faultEveryMs=150", "safetyMs=1500"]
   },
   {
@@ -70,7 +70,7 @@ export const METADATA_MUTATIONS: ReadonlyArray<Mutation> = [
     file: `${METADATA}/ReplayPartitions.ts`,
     find: `if (partition.directories[at] !== "" && !partition.adding.includes(node)) {`,
     replace: "if (partition.directories[at] === directoryId) {",
-    seedsMax: 200,
+    seedsMax: 30,
     sets: WIPES
   },
   {
@@ -92,7 +92,7 @@ export const METADATA_MUTATIONS: ReadonlyArray<Mutation> = [
         replace: ""
       }
     ],
-    seedsMax: 100,
+    seedsMax: 40,
     sets: ["voters=3", "observers=1", "replicationFactor=3", "reassignEveryMs=60", "safetyMs=1500"]
   },
   {
@@ -103,7 +103,7 @@ export const METADATA_MUTATIONS: ReadonlyArray<Mutation> = [
     find: "const moved = command.fenced ? withoutInSync(image, command.nodeId) : { fields: {}, partitionsChanged: [] }",
     replace:
       "const moved = command.nodeId < 0 ? withoutInSync(image, command.nodeId) : { fields: {}, partitionsChanged: [] }",
-    seedsMax: 60,
+    seedsMax: 30,
     sets: CRASHES
   }
 ]

@@ -1,5 +1,6 @@
 /** Bugs planted in the metadata log's consensus (`core/raft`). */
 import type { Mutation } from "../Mutation.ts"
+import { NO_FAULTS } from "./settings.ts"
 
 const RAFT = "packages/core/src/raft"
 
@@ -32,18 +33,23 @@ const READERS = [
   "faultEveryMs=0",
   "safetyMs=3000"
 ]
-/** Leaders of the metadata log that reach one follower and die, with disks slow enough for much to be under way. */
-const FIGURE_8_SLOW = [
+/** Two nodes that do not hear each other, but both hear the third; so little is written that the one cut off may be elected. */
+const HALF_HEARD = [
   ...READERS,
-  "metadataClients=4",
+  ...NO_FAULTS,
+  "lease=true",
+  "replicationFactor=1",
+  "producers=0",
+  "metadataClients=5",
+  "metadataEveryMs=120",
   "electionTimeoutMs=60",
-  "heartbeatMs=20",
-  "fsyncMs=10",
-  "fsyncJitterMs=15",
-  "bias=figure8",
-  "biasPartitionsOnly=false",
-  "biasChance=0.6",
-  "downMs=20"
+  "heartbeatMs=50",
+  "nodeSessionMs=600",
+  "handOverEveryMs=0",
+  "bridgeWeight=1",
+  "faultEveryMs=250",
+  "faultMs=200",
+  "safetyMs=8000"
 ]
 /** New leaders of the metadata log are cut off, so that two believe to lead for a moment. */
 const TWO_LEADERS = [...READERS, "bias=isolateLeader", "biasPartitionsOnly=false", "biasChance=0.5", "faultMs=1000"]
@@ -66,7 +72,7 @@ export const RAFT_MUTATIONS: ReadonlyArray<Mutation> = [
     file: `${RAFT}/Replication.ts`,
     find: "leadership.quorumMatch(p.membership.configuration, p.self, p.persistence.persistedIndex)",
     replace: "leadership.quorumMatch(p.membership.configuration, p.self, p.log.lastIndex)",
-    seedsMax: 20,
+    seedsMax: 60,
     sets: ["voters=3", "safetyMs=800"]
   },
   {
@@ -88,7 +94,7 @@ export const RAFT_MUTATIONS: ReadonlyArray<Mutation> = [
         replace: ""
       }
     ],
-    seedsMax: 300,
+    seedsMax: 60,
     sets: ["voters=3", "bias=figure8", "biasPartitionsOnly=false", "biasChance=1", "safetyMs=1500"]
   },
   {
@@ -119,7 +125,7 @@ export const RAFT_MUTATIONS: ReadonlyArray<Mutation> = [
     file: `${RAFT}/Election.ts`,
     find: "if (!free || !p.log.isUpToDate(m.lastIndex, m.lastTerm)) {",
     replace: "if (!p.log.isUpToDate(m.lastIndex, m.lastTerm)) {",
-    seedsMax: 100,
+    seedsMax: 80,
     sets: ["voters=3", "safetyMs=800"]
   },
   {
@@ -129,7 +135,7 @@ export const RAFT_MUTATIONS: ReadonlyArray<Mutation> = [
     file: `${RAFT}/Log.ts`,
     find: "return lastTerm > this.#lastTerm || (lastTerm === this.#lastTerm && lastIndex >= this.#lastIndex)",
     replace: "return lastIndex >= this.#lastIndex",
-    seedsMax: 400,
+    seedsMax: 100,
     sets: ["voters=3", "bias=figure8", "biasPartitionsOnly=false", "biasChance=1", "safetyMs=1500"]
   },
   {
@@ -139,7 +145,7 @@ export const RAFT_MUTATIONS: ReadonlyArray<Mutation> = [
     file: `${RAFT}/Log.ts`,
     find: "return lastTerm > this.#lastTerm || (lastTerm === this.#lastTerm && lastIndex >= this.#lastIndex)",
     replace: "return true",
-    seedsMax: 100,
+    seedsMax: 80,
     sets: ["voters=3", "bias=killNewLeader", "safetyMs=1500"]
   },
   {
@@ -156,7 +162,7 @@ export const RAFT_MUTATIONS: ReadonlyArray<Mutation> = [
         replace: ""
       }
     ],
-    seedsMax: 2000,
+    seedsMax: 300,
     sets: [
       "voters=5",
       "bias=figure8",
@@ -175,7 +181,7 @@ export const RAFT_MUTATIONS: ReadonlyArray<Mutation> = [
     find: "values.push(sameMember(voter, self) ? persistedIndex : (this.peer(voter)?.match ?? 0))",
     replace:
       "values.push(sameMember(voter, self) ? persistedIndex : Math.max(...configuration.learners.map((one) => this.peer(one)?.match ?? 0), this.peer(voter)?.match ?? 0))",
-    seedsMax: 40,
+    seedsMax: 20,
     sets: ["voters=3", "observers=2", "safetyMs=800"]
   },
   {
@@ -197,7 +203,7 @@ export const RAFT_MUTATIONS: ReadonlyArray<Mutation> = [
         replace: ""
       }
     ],
-    seedsMax: 200,
+    seedsMax: 60,
     sets: ["voters=3", "duplicateChance=0.2", "reorderChance=0.5", "jitterMs=20", "safetyMs=1500"]
   },
   {
@@ -214,7 +220,7 @@ export const RAFT_MUTATIONS: ReadonlyArray<Mutation> = [
         replace: "const commit = p.log.commitIndex"
       }
     ],
-    seedsMax: 500,
+    seedsMax: 600,
     sets: [
       "voters=3",
       "bias=figure8",
@@ -231,8 +237,17 @@ export const RAFT_MUTATIONS: ReadonlyArray<Mutation> = [
     file: `${RAFT}/Persistence.ts`,
     find: "for (const write of this.#underWay) if (write.lastIndex > index) write.lastIndex = index",
     replace: "",
-    seedsMax: 1000,
-    sets: FIGURE_8_SLOW
+    seedsMax: 2000,
+    sets: [
+      "voters=3",
+      "bias=figure8",
+      "biasPartitionsOnly=false",
+      "biasChance=1",
+      "electionTimeoutMs=60",
+      "fsyncMs=10",
+      "fsyncJitterMs=15",
+      "safetyMs=3000"
+    ]
   },
   {
     name: "raft: a cut takes back no configuration",
@@ -241,8 +256,16 @@ export const RAFT_MUTATIONS: ReadonlyArray<Mutation> = [
     file: `${RAFT}/Participant.ts`,
     find: "this.membership.truncatedFrom(index)",
     replace: "",
-    seedsMax: 500,
-    sets: ["voters=3", "observers=1", "bias=figure8", "biasChance=0.5", "membershipEveryMs=60", "safetyMs=1500"]
+    seedsMax: 400,
+    sets: [
+      "voters=3",
+      "observers=1",
+      "bias=figure8",
+      "biasPartitionsOnly=false",
+      "biasChance=0.5",
+      "membershipEveryMs=60",
+      "safetyMs=1500"
+    ]
   },
   {
     name: "raft: membership changes before the term's first commit",
@@ -251,8 +274,16 @@ export const RAFT_MUTATIONS: ReadonlyArray<Mutation> = [
     file: `${RAFT}/Proposing.ts`,
     find: "if (!p.leaderReady || p.membership.fromIndex > p.log.commitIndex) return",
     replace: "if (p.membership.fromIndex < 0) return",
-    seedsMax: 1000,
-    sets: ["voters=4", "observers=1", "bias=figure8", "biasChance=0.5", "membershipEveryMs=20", "safetyMs=3000"]
+    seedsMax: 600,
+    sets: [
+      "voters=4",
+      "observers=1",
+      "bias=figure8",
+      "biasPartitionsOnly=false",
+      "biasChance=0.5",
+      "membershipEveryMs=20",
+      "safetyMs=3000"
+    ]
   },
   {
     name: "raft: a snapshot that is not needed is installed",
@@ -273,7 +304,7 @@ export const RAFT_MUTATIONS: ReadonlyArray<Mutation> = [
         replace: ""
       }
     ],
-    seedsMax: 300,
+    seedsMax: 150,
     sets: [
       "voters=3",
       "snapshotAfterBytes=300",
@@ -298,7 +329,7 @@ export const RAFT_MUTATIONS: ReadonlyArray<Mutation> = [
         replace: ""
       }
     ],
-    seedsMax: 300,
+    seedsMax: 600,
     sets: [
       "voters=3",
       "observers=1",
@@ -334,7 +365,7 @@ export const RAFT_MUTATIONS: ReadonlyArray<Mutation> = [
         replace: "if (!leadership.reads.anyWaiting) return\n"
       }
     ],
-    seedsMax: 1000,
+    seedsMax: 400,
     sets: [
       "voters=3",
       "lease=false",
@@ -367,7 +398,7 @@ export const RAFT_MUTATIONS: ReadonlyArray<Mutation> = [
         replace: `p.send({ _tag: "AppendResponse", from, to, term, round, matchIndex: 0, mismatch: null })`
       }
     ],
-    seedsMax: 1000,
+    seedsMax: 800,
     sets: [
       "voters=3",
       "electionTimeoutMs=60",
@@ -385,7 +416,7 @@ export const RAFT_MUTATIONS: ReadonlyArray<Mutation> = [
     file: `${RAFT}/ReadIndexing.ts`,
     find: "return nowMs < sentAtMs + p.options.electionTimeoutMs * (1 - p.options.clockDriftMax)",
     replace: "return true",
-    seedsMax: 300,
+    seedsMax: 200,
     sets: [...TWO_LEADERS, "lease=true"]
   },
   {
@@ -395,7 +426,7 @@ export const RAFT_MUTATIONS: ReadonlyArray<Mutation> = [
     file: `${RAFT}/ReadIndexing.ts`,
     find: "leadership.roundSentAtMs(leadership.confirmedRound(p.membership.configuration, p.self))",
     replace: "leadership.roundSentAtMs(leadership.round)",
-    seedsMax: 1000,
+    seedsMax: 200,
     sets: [...TWO_LEADERS, "lease=true"]
   },
   {
@@ -405,7 +436,7 @@ export const RAFT_MUTATIONS: ReadonlyArray<Mutation> = [
     file: `${RAFT}/Replication.ts`,
     find: "leadership.leaseGivenUp = true",
     replace: "",
-    seedsMax: 500,
+    seedsMax: 200,
     sets: [...READERS, "lease=true", "transferEveryMs=40"]
   },
   {
@@ -422,17 +453,8 @@ export const RAFT_MUTATIONS: ReadonlyArray<Mutation> = [
         replace: "m.term > p.term && !mayHaveForgottenLeader(p)"
       }
     ],
-    seedsMax: 500,
-    sets: [
-      "voters=3",
-      "lease=true",
-      "metadataClients=2",
-      "metadataEveryMs=10",
-      "oneWayWeight=1",
-      "faultEveryMs=100",
-      "faultMs=150",
-      "safetyMs=1500"
-    ]
+    seedsMax: 2000,
+    sets: HALF_HEARD
   },
   {
     name: "raft: a restarted voter votes at once",
@@ -441,19 +463,8 @@ export const RAFT_MUTATIONS: ReadonlyArray<Mutation> = [
     file: `${RAFT}/Election.ts`,
     find: "return p.options.lease && p.nowMs < p.startedAtMs + p.options.electionTimeoutMs",
     replace: "return false",
-    seedsMax: 1000,
-    sets: [
-      "voters=3",
-      "lease=true",
-      "metadataClients=2",
-      "metadataEveryMs=10",
-      "oneWayWeight=1",
-      "crashWeight=1",
-      "downMs=5",
-      "faultEveryMs=80",
-      "faultMs=150",
-      "safetyMs=1500"
-    ]
+    seedsMax: 3000,
+    sets: [...HALF_HEARD, "crashWeight=2", "downMs=2"]
   },
   {
     name: "raft: a wiped disk votes under the old id",
@@ -462,7 +473,7 @@ export const RAFT_MUTATIONS: ReadonlyArray<Mutation> = [
     file: `${RAFT}/Entry.ts`,
     find: "a.node === b.node && a.directoryId === b.directoryId",
     replace: "a.node === b.node",
-    seedsMax: 200,
+    seedsMax: 80,
     sets: ["voters=3", "bias=wipe", "biasChance=1", "wipesMax=2", "safetyMs=1500"]
   }
 ]

@@ -13,7 +13,7 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
     file: `${REPLICATION}/Follower.ts`,
     find: "const verified = minPoint(this.#verified, writes.durablePosition)",
     replace: "const verified = this.#verified",
-    seedsMax: 20,
+    seedsMax: 60,
     sets: [...THREE, "safetyMs=800"]
   },
   {
@@ -23,7 +23,7 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
     file: `${REPLICATION}/Leader.ts`,
     find: "return durablePosition.epoch === this.epoch ? durablePosition.offset : NOT_HELD",
     replace: "return this.#seat.log.end.offset + 0 * durablePosition.offset",
-    seedsMax: 40,
+    seedsMax: 100,
     sets: [...THREE, "safetyMs=800"]
   },
   {
@@ -40,7 +40,7 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
         replace: "verified.offset >= -1"
       }
     ],
-    seedsMax: 200,
+    seedsMax: 40,
     sets: FIGURE_8
   },
   {
@@ -50,7 +50,7 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
     file: `${REPLICATION}/Leader.ts`,
     find: "return match !== undefined && match.epoch === this.epoch ? match.offset : NOT_HELD",
     replace: "return match !== undefined ? match.offset : NOT_HELD",
-    seedsMax: 200,
+    seedsMax: 80,
     sets: FIGURE_8
   },
   {
@@ -72,7 +72,7 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
         replace: ""
       }
     ],
-    seedsMax: 100,
+    seedsMax: 40,
     sets: [
       "voters=3",
       "replicationFactor=3",
@@ -98,7 +98,7 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
         replace: "markers: records ? log.markers.between(previous.epoch, limit) : []"
       }
     ],
-    seedsMax: 500,
+    seedsMax: 200,
     sets: FIGURE_8
   },
   {
@@ -115,7 +115,7 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
         replace: "markers: records ? log.markers.between(previous.epoch, limit) : []"
       }
     ],
-    seedsMax: 40,
+    seedsMax: 20,
     sets: [...CRASHES, "producers=1", "produceEveryMs=1000"]
   },
   {
@@ -125,7 +125,7 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
     file: `${NODE}/HostedReplica.ts`,
     find: "const left = this.#waiters\n    this.#waiters = []",
     replace: "const left: Array<Waiter> = []",
-    seedsMax: 200,
+    seedsMax: 60,
     sets: [...FIGURE_8, "idempotentShare=0"]
   },
   {
@@ -135,7 +135,7 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
     file: `${REPLICATION}/CommitQuorum.ts`,
     find: "held.byMajority === NOT_HELD ? NOT_HELD : Math.max(markerOffset, held.byQuorum)",
     replace: "held.byMajority === NOT_HELD ? NOT_HELD : Math.max(markerOffset, held.byMajority)",
-    seedsMax: 20,
+    seedsMax: 60,
     sets: [...THREE, "minInSync=3", "safetyMs=800"]
   },
   {
@@ -145,7 +145,7 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
     file: `${REPLICATION}/CommitQuorum.ts`,
     find: "held.byMajority === NOT_HELD ? NOT_HELD : Math.max(markerOffset, held.byQuorum)",
     replace: "held.byQuorum + 0 * markerOffset",
-    seedsMax: 100,
+    seedsMax: 60,
     sets: [...THREE, "minInSync=3", "bias=killNewLeader", "safetyMs=1500"]
   },
   {
@@ -162,7 +162,7 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
         replace: ""
       }
     ],
-    seedsMax: 20,
+    seedsMax: 60,
     sets: [...THREE, "minInSync=1", "safetyMs=800"]
   },
   {
@@ -172,7 +172,7 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
     file: `${REPLICATION}/Follower.ts`,
     find: "if (!held && frame.previous.offset !== frame.logStartOffset) {",
     replace: "if (!held) {",
-    seedsMax: 60,
+    seedsMax: 400,
     sets: [
       "voters=3",
       "replicationFactor=3",
@@ -190,7 +190,7 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
     file: `${REPLICATION}/Leader.ts`,
     find: "const markers = plan.markers.filter((marker) => marker.offset <= endOffset)",
     replace: "const { markers } = plan",
-    seedsMax: 100,
+    seedsMax: 150,
     sets: [
       "voters=3",
       "replicationFactor=3",
@@ -208,7 +208,7 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
     file: `${REPLICATION}/Leader.ts`,
     find: "follower.probeFrom(comparePoints(next, follower.next) < 0 ? next : log.start)",
     replace: "follower.probeFrom(comparePoints(next, next) < 0 ? next : follower.next)",
-    seedsMax: 100,
+    seedsMax: 40,
     sets: FIGURE_8
   },
   {
@@ -218,7 +218,7 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
     file: `${REPLICATION}/Replica.ts`,
     find: "if (this.epoch < epoch) this.#leave()",
     replace: "if (this.epoch < epoch && this.#leader === undefined) this.#leave()",
-    seedsMax: 500,
+    seedsMax: 150,
     sets: [...CONTROLLER_DIES, "handOverEveryMs=60", "handOverMs=50"]
   },
   {
@@ -240,7 +240,7 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
         replace: "frame.epoch === this.epoch"
       }
     ],
-    seedsMax: 500,
+    seedsMax: 800,
     sets: MUTE
   },
   {
@@ -253,7 +253,7 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
       this.#event({ _tag: "Promised", epoch, position: this.#log.end })
       return { _tag: "Pending" }
     }`,
-    seedsMax: 300,
+    seedsMax: 40,
     sets: MUTE
   },
   {
@@ -264,7 +264,7 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
     find: "this.#log.promise(epoch, true)",
     replace: `this.#log.promise(epoch, false)
     this.#event({ _tag: "Promised", epoch, position: this.#log.end })`,
-    seedsMax: 1000,
+    seedsMax: 60,
     sets: [...MUTE, "fsyncMs=10", "fsyncJitterMs=15", "downMs=5", "crashWeight=1", "faultEveryMs=60"]
   },
   {
@@ -274,7 +274,7 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
     file: `${REPLICATION}/Leader.ts`,
     find: "if (this.#confirmed || !this.#epochCommitted || held.byMajority < this.#confirmTarget) return",
     replace: "if (this.#confirmed || held.byMajority < NOT_HELD) return",
-    seedsMax: 1000,
+    seedsMax: 20,
     sets: REASSIGNED
   },
   {
@@ -287,7 +287,7 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
       offsets[offsets.indexOf(Math.min(...offsets))] = this.#offsetOf(learner)
     }
     return heldBy(offsets, this.#assignment.minInSync)`,
-    seedsMax: 200,
+    seedsMax: 60,
     sets: [...REASSIGNED, "bias=none", "faultEveryMs=200", "crashWeight=1"]
   },
   {
@@ -304,7 +304,7 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
         replace: "(node) => node === this.#host.node"
       }
     ],
-    seedsMax: 200,
+    seedsMax: 60,
     sets: WIPES
   },
   {
@@ -314,7 +314,7 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
     file: `${REPLICATION}/Replica.ts`,
     find: "return votes && assignment.mayLead ? ",
     replace: "return votes ? ",
-    seedsMax: 100,
+    seedsMax: 20,
     sets: [...QUICK, "voters=3", "observers=2", "bias=restartNewLeader", "biasPartitionsOnly=true", "biasChance=0.5"]
   },
   {
@@ -322,9 +322,9 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
     rule: "rule 22",
     what: "A truncation leaves the sequences of what it cut: a retry is taken for a duplicate of a batch that is gone.",
     file: `${NODE}/PartitionLog.ts`,
-    find: "if (!this.#producers.truncateTo(offset)) this.#rebuild()",
+    find: "if (!this.#producers.truncateTo(offset)) this.#producers = this.#replayed(Number.POSITIVE_INFINITY)",
     replace: "",
-    seedsMax: 500,
+    seedsMax: 200,
     sets: [...FIGURE_8, "idempotentShare=1"]
   },
   {
@@ -334,7 +334,7 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
     file: `${NODE}/ReplicaDriver.ts`,
     find: "return hosted.wait(epoch, duplicate.endOffset, expiresMs, settled(duplicate.baseOffset))",
     replace: "return settled(duplicate.baseOffset)(ErrorCode.NONE)",
-    seedsMax: 60,
+    seedsMax: 30,
     sets: [
       "voters=3",
       "replicationFactor=3",
@@ -358,7 +358,7 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
         replace: ""
       }
     ],
-    seedsMax: 500,
+    seedsMax: 150,
     sets: [...REASSIGNED, "bias=none", "faultEveryMs=150", "crashWeight=1", "downMs=50", "snapshotAfterBytes=1000000"]
   }
 ]
