@@ -141,8 +141,7 @@ const makeNodes = (kernel: Kernel, options: Options): ReadonlyArray<SimNode> => 
         node,
         settings: nodeSettings(options),
         machines: (self) => machineOptions(options, self),
-        bootstrap,
-        lease: options.lease
+        bootstrap
       })
   )
 }

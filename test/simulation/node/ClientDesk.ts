@@ -7,7 +7,6 @@ const name = (errorCode: ErrorCode): ErrorName => errorName(errorCode) as ErrorN
 
 export const answerClient = (
   process: Process,
-  lease: boolean,
   request: ClientRequest,
   answer: (answer: ClientAnswer) => void
 ): void => {
@@ -35,7 +34,6 @@ export const answerClient = (
     }
     case "ReadTopic":
       return metadata.linearizable(
-        lease,
         (image) => image.topic(request.name),
         (topic, ok) =>
           answer({

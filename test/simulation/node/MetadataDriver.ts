@@ -58,7 +58,7 @@ export class MetadataDriver {
   #next: number
   readonly #tickets = new Map<number, ProposeAnswer>()
   readonly #forwards = new Map<number, Waiting & { readonly answer: ProposeAnswer }>()
-  readonly #reads = new Map<number, Waiting & { readonly done: (ok: boolean) => void }>()
+  readonly #reads = new Map<number, Waiting & { readonly done: (ok: boolean, lease: boolean) => void }>()
   #offsetWaiters: Array<{ readonly offset: number; readonly wake: () => void }> = []
 
   constructor(host: Host, snapshot: Snapshot | undefined, listener: ImageListener) {
@@ -214,36 +214,30 @@ export class MetadataDriver {
   // --- reading
 
   /** `read` sees an image that is linearizable; not `ok` when nobody could say that of any. */
-  linearizable<A>(
-    lease: boolean,
-    read: (image: MetadataImage) => A,
-    answer: (value: A | undefined, ok: boolean) => void
-  ): void {
+  linearizable<A>(read: (image: MetadataImage) => A, answer: (value: A | undefined, ok: boolean) => void): void {
     const raft = this.#raft!
-    if (lease && raft.role === "leader") {
-      const value = read(this.image)
-      // Rule 28: the lease is checked after the image was read. Applied may lag behind committed: then the round decides.
-      if (raft.appliedIndex === raft.commitIndex && raft.leaseHolds(this.#host.nowMs())) {
-        this.#host.cover("lease read")
-        return answer(value, true)
-      }
-    }
     const ticket = this.#next++
-    const done = (ok: boolean) => answer(ok ? read(this.image) : undefined, ok)
     const expire = () => {
       this.#reads.delete(ticket)
-      done(false)
+      answer(undefined, false)
+    }
+    const done = (ok: boolean, lease: boolean) => {
+      const value = ok ? read(this.image) : undefined
+      // Rule 28: the lease is checked after the image was read. One that is over by then proves nothing: a round decides.
+      if (!lease || raft.leaseHolds(this.#host.nowMs())) return answer(value, ok)
+      this.#host.cover("lease over")
+      this.linearizable(read, answer)
     }
     this.#reads.set(ticket, { done, expire, expiresMs: this.#host.nowMs() + WAIT_MS })
     raft.readIndex(this.#host.nowMs(), ticket)
   }
 
-  readOutcome({ ticket, index }: ReadOutcome): void {
+  readOutcome({ ticket, index, lease }: ReadOutcome): void {
     const waiting = this.#reads.get(ticket)
     this.#reads.delete(ticket)
     if (waiting === undefined) return
-    this.#host.cover(index === null ? "read refused" : "read index")
-    if (index === null) waiting.done(false)
-    else this.#await(index + 1, () => waiting.done(true))
+    this.#host.cover(index === null ? "read refused" : lease ? "lease read" : "read index")
+    if (index === null) waiting.done(false, false)
+    else this.#await(index + 1, () => waiting.done(true, lease))
   }
 }

@@ -27,7 +27,6 @@ export interface SimNodeParts {
   readonly machines: (self: Member) => Pick<ProcessParts, "raft" | "replicas" | "controller">
   /** What the first voters of the cluster were told to begin with. */
   readonly bootstrap: Configuration
-  readonly lease: boolean
 }
 
 interface Pending {
@@ -148,7 +147,7 @@ export class SimNode implements NodeView {
   // --- inputs
 
   request(request: ClientRequest, answer: (answer: ClientAnswer) => void): void {
-    this.#run((process) => answerClient(process, this.#parts.lease, request, answer))
+    this.#run((process) => answerClient(process, request, answer))
   }
 
   /** Runs one input of the process, now or when it wakes, and everything that follows from it. */
