@@ -3,7 +3,7 @@
  *
  * - A leader has the votes of a majority, and they are durable (section 5.2).
  * - Leader completeness (section 5.4.3): a new leader's log holds every entry that was ever committed, judged at the moment when
- *   it appears.
+ *   it appears; not of one that appears when a later term has a leader.
  * - State-machine safety (section 5.4.3): one entry an index, applied in order and without gaps by each process.
  * - The commit index never falls within a process lifetime, and what it reaches first lies durably on a majority of the voters.
  *
@@ -27,6 +27,8 @@ export class RaftCommits implements Checker {
   readonly #applied = new Map<string, number>()
   /** Configurations as they were before the event under way: a commit may have been counted under either. */
   readonly #before = new Map<number, Configuration>()
+  /** The newest term that had a leader. */
+  #newestTerm = 0
   /** Nodes whose log changed in this event, and their configuration perhaps with it. */
   readonly #changed = new Set<number>()
 
@@ -68,6 +70,9 @@ export class RaftCommits implements Checker {
 
   #leader(o: Of<"RaftRole">): void {
     this.#checkVotes(o)
+    // Its votes came late: a later term has a leader already, and what that one commits need not be here. It cannot commit itself.
+    if (o.term < this.#newestTerm) return
+    this.#newestTerm = o.term
     const log = this.#disks.appended(o.node)
     const who = `the leader of term ${o.term}, node ${o.node},`
     for (let index = Math.max(1, log.snapshotIndex); index <= this.committedIndex; index++) {

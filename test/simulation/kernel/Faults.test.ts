@@ -1,4 +1,7 @@
 import { describe, expect, it } from "vitest"
+import type { PartitionOp } from "../../../packages/core/src/metadata/Command.ts"
+import { encodeCommand } from "../../../packages/core/src/metadata/CommandCodec.ts"
+import { EntryKind } from "../../../packages/core/src/raft/Entry.ts"
 import type { Observation } from "../Observation.ts"
 import { type FaultPort, Faults } from "./Faults.ts"
 import { Kernel } from "./Kernel.ts"
@@ -173,6 +176,35 @@ describe("a bias", () => {
     const reached = [0, 1, 2, 4].filter((to) => !kernel.network.isCut(3, to))
     expect(reached.length).toBeLessThanOrEqual(1)
     expect([0, 1, 2, 4].some((from) => kernel.network.isCut(from, 3))).toBe(false)
+    faults.heal()
+  })
+
+  it("muteLeader cuts the link from a partition's leader to the controller, and no other", () => {
+    const { kernel, seen, faults } = biased("muteLeader")
+    kernel.observe({ _tag: "RaftRole", node: 4, incarnation: 1, role: "leader", term: 1, lastIndex: 0 })
+    kernel.observe({ _tag: "Leads", node: 2, incarnation: 1, topicId: "t", partition: 0, epoch: 1, markerOffset: 0 })
+    kernel.run(1_000, 1e6, () => (seen.some((one) => one._tag === "Fault") ? "stop" : undefined))
+    expect(pairs.filter(([from, to]) => kernel.network.isCut(from, to))).toEqual([[2, 4]])
+    faults.heal()
+  })
+
+  it("isolateReassigned cuts the leader and one other off when a replica is about to be counted", () => {
+    const { kernel, faults } = biased("isolateReassigned")
+    const op = { topicId: "t", partition: 0, expectedEpoch: 1, expectedConfigVersion: 0, election: null, isr: null }
+    const counts = { ...op, replicas: null, adding: [], removing: null, countedDirectory: "d3" }
+    const appended = (ops: ReadonlyArray<PartitionOp>) => {
+      const payload = encodeCommand({ _tag: "PartitionOps", ops })
+      const entries = [{ term: 1, index: 1, kind: EntryKind.Command, payload }]
+      kernel.observe({ _tag: "RaftAppended", node: 4, incarnation: 1, entries, previousTerm: 0 })
+    }
+    kernel.observe({ _tag: "RaftRole", node: 4, incarnation: 1, role: "leader", term: 1, lastIndex: 0 })
+    kernel.observe({ _tag: "Leads", node: 2, incarnation: 1, topicId: "t", partition: 0, epoch: 1, markerOffset: 0 })
+    appended([{ ...counts, countedDirectory: null }])
+    expect(pairs.filter(([from, to]) => kernel.network.isCut(from, to))).toEqual([])
+    appended([counts])
+    const reached = [0, 1, 3, 4].filter((to) => !kernel.network.isCut(2, to))
+    expect(reached).toHaveLength(1)
+    expect(reached).not.toContain(4)
     faults.heal()
   })
 

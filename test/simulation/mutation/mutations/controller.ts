@@ -134,7 +134,7 @@ export const CONTROLLER_MUTATIONS: ReadonlyArray<Mutation> = [
     find: "election: { leader: leader.node, leaderEpoch: election.epoch, unclean, directoryId: leader.directoryId }",
     replace:
       "election: { leader: leader.node, leaderEpoch: election.epoch, unclean: false && unclean, directoryId: leader.directoryId }",
-    seedsMax: 1000,
+    seedsMax: 60,
     sets: [...MAJORITY_LOST, "uncleanElections=true"]
   },
   {

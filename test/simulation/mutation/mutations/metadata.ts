@@ -1,6 +1,6 @@
 /** Bugs planted in the metadata's commands and images (`core/metadata`). */
 import type { Mutation } from "../Mutation.ts"
-import { CRASHES, REASSIGNED, WIPES } from "./settings.ts"
+import { CRASHES, WIPES } from "./settings.ts"
 
 const METADATA = "packages/core/src/metadata"
 
@@ -52,16 +52,6 @@ export const METADATA_MUTATIONS: ReadonlyArray<Mutation> = [
     replace: "registeredAt: row.number() * 0",
     seedsMax: 60,
     sets: ["voters=3", "snapshotAfterBytes=300", "crashWeight=1", "faultEveryMs=150", "safetyMs=1500"]
-  },
-  {
-    name: "metadata: a change applies whatever the version",
-    rule: "rule 13",
-    what: "A change of a partition does not ask whether the epoch and the set that it was decided on are current.",
-    file: `${METADATA}/ReplayPartitions.ts`,
-    find: "partition.leaderEpoch === op.expectedEpoch &&\n  partition.configVersion === op.expectedConfigVersion &&",
-    replace: "",
-    seedsMax: 500,
-    sets: [...REASSIGNED, "handOverEveryMs=60", "crashWeight=1", "faultEveryMs=200"]
   },
   {
     name: "metadata: a counted replica follows its node to an empty disk",

@@ -25,6 +25,8 @@ const READERS = [
   "fsyncJitterMs=2",
   "fsyncTailChance=0",
   "tailChance=0",
+  "snapshotAfterBytes=1000000",
+  "cacheBytesMax=65536",
   "topicChangeEveryMs=0",
   "transferEveryMs=0",
   "electionTimeoutMs=150",
@@ -348,35 +350,8 @@ export const RAFT_MUTATIONS: ReadonlyArray<Mutation> = [
     file: `${RAFT}/ReadIndexing.ts`,
     find: "leadership.reads.attach(leadership.round, p.log.commitIndex)",
     replace: "leadership.reads.attach(0, p.log.commitIndex)",
-    seedsMax: 300,
+    seedsMax: 600,
     sets: [...TWO_LEADERS, "lease=false"]
-  },
-  {
-    name: "raft: a read index before the term's first commit",
-    rule: "dissertation 6.4",
-    what: "A new leader answers reads by a commit index that may be behind what its predecessor committed.",
-    file: `${RAFT}/ReadIndexing.ts`,
-    find: "if (!leadership.reads.anyWaiting || !p.leaderReady) return false",
-    replace: "if (!leadership.reads.anyWaiting) return false",
-    also: [
-      {
-        file: `${RAFT}/ReadIndexing.ts`,
-        find: "if (!leadership.reads.anyWaiting || !p.leaderReady) return\n",
-        replace: "if (!leadership.reads.anyWaiting) return\n"
-      }
-    ],
-    seedsMax: 400,
-    sets: [
-      "voters=3",
-      "lease=false",
-      "metadataClients=2",
-      "metadataEveryMs=10",
-      "bias=killNewLeader",
-      "biasChance=0.5",
-      "heartbeatMs=50",
-      "electionTimeoutMs=60",
-      "safetyMs=1500"
-    ]
   },
   {
     name: "raft: a rejection echoes the round of another term",
@@ -416,7 +391,7 @@ export const RAFT_MUTATIONS: ReadonlyArray<Mutation> = [
     file: `${RAFT}/ReadIndexing.ts`,
     find: "return nowMs < sentAtMs + p.options.electionTimeoutMs * (1 - p.options.clockDriftMax)",
     replace: "return true",
-    seedsMax: 200,
+    seedsMax: 300,
     sets: [...TWO_LEADERS, "lease=true"]
   },
   {
@@ -426,7 +401,7 @@ export const RAFT_MUTATIONS: ReadonlyArray<Mutation> = [
     file: `${RAFT}/ReadIndexing.ts`,
     find: "leadership.roundSentAtMs(leadership.confirmedRound(p.membership.configuration, p.self))",
     replace: "leadership.roundSentAtMs(leadership.round)",
-    seedsMax: 200,
+    seedsMax: 300,
     sets: [...TWO_LEADERS, "lease=true"]
   },
   {
@@ -436,8 +411,34 @@ export const RAFT_MUTATIONS: ReadonlyArray<Mutation> = [
     file: `${RAFT}/Replication.ts`,
     find: "leadership.leaseGivenUp = true",
     replace: "",
-    seedsMax: 200,
-    sets: [...READERS, "lease=true", "transferEveryMs=40"]
+    seedsMax: 150,
+    sets: [
+      "voters=3",
+      "lease=true",
+      "metadataClients=4",
+      "metadataEveryMs=5",
+      "produceTimeoutMs=1500",
+      "transferEveryMs=40",
+      "observers=0",
+      "topics=1",
+      "partitions=1",
+      "producers=1",
+      "produceEveryMs=40",
+      "delayMs=0.5",
+      "jitterMs=1",
+      "lossChance=0",
+      "fsyncMs=0.5",
+      "fsyncJitterMs=2",
+      "fsyncTailChance=0",
+      "reassignEveryMs=0",
+      "membershipEveryMs=0",
+      "topicChangeEveryMs=0",
+      "snapshotAfterBytes=1000000",
+      "electionTimeoutMs=150",
+      "bias=none",
+      "faultEveryMs=0",
+      "safetyMs=3000"
+    ]
   },
   {
     name: "raft: a voter is not loyal to a live leader",
@@ -455,16 +456,6 @@ export const RAFT_MUTATIONS: ReadonlyArray<Mutation> = [
     ],
     seedsMax: 2000,
     sets: HALF_HEARD
-  },
-  {
-    name: "raft: a restarted voter votes at once",
-    rule: "rule 28",
-    what: "A voter that has forgotten whom it heard grants a vote while the leader's lease still rests on it.",
-    file: `${RAFT}/Election.ts`,
-    find: "return p.options.lease && p.nowMs < p.startedAtMs + p.options.electionTimeoutMs",
-    replace: "return false",
-    seedsMax: 3000,
-    sets: [...HALF_HEARD, "crashWeight=2", "downMs=2"]
   },
   {
     name: "raft: a wiped disk votes under the old id",

@@ -172,7 +172,7 @@ export const REPLICATION_MUTATIONS: ReadonlyArray<Mutation> = [
     file: `${REPLICATION}/Follower.ts`,
     find: "if (!held && frame.previous.offset !== frame.logStartOffset) {",
     replace: "if (!held) {",
-    seedsMax: 400,
+    seedsMax: 600,
     sets: [
       "voters=3",
       "replicationFactor=3",
