@@ -121,7 +121,6 @@ export class FollowerProgress {
   forgetMatch(): void {
     this.match = undefined
     this.highWatermarkHeld = -1
-    this.inSync = false
     this.caughtUp = false
   }
 
