@@ -136,8 +136,6 @@ export class ControllerDecisions implements Checker {
 
   #inSync(key: string, partition: PartitionImage, image: MetadataImage): void {
     const { isr, replicas, directories } = partition
-    // Created with whom the command named, dead or alive.
-    if (partition.leaderEpoch === 0) return
     for (const node of isr) {
       const broker = image.brokers.get(node)
       const directoryId = directories[replicas.indexOf(node)]

@@ -24,6 +24,8 @@ export const mayWipe = (nodes: ReadonlyArray<SimNode>, lost: number): boolean =>
     if (!survives(raft.configuration.voters)) return false
     for (const topic of image.topics()) {
       for (const partition of topic.partitions) {
+        // On its way to fewer replicas the controller would count on a disk of whose loss it has not heard yet.
+        if (partition.target.length + partition.adding.length > 0) return false
         const replicas = partition.replicas.map((id, i) => ({ node: id, directoryId: partition.directories[i]! }))
         if (!survives(replicas.filter((replica) => !partition.adding.includes(replica.node)))) return false
       }

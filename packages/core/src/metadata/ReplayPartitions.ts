@@ -33,7 +33,8 @@ export const newPartitions = (
     stream: image.nextStream + i,
     replicas: partition.replicas,
     directories: partition.replicas.map((node) => image.brokers.get(node)?.directoryId ?? ""),
-    isr: partition.isr,
+    // Whoever was fenced since the command was decided is not in sync (rule 30).
+    isr: partition.isr.filter((node) => image.brokers.get(node)?.fenced !== true),
     leader: partition.leader,
     leaderEpoch: 0,
     unclean: false,

@@ -119,7 +119,9 @@ export function onChunkAnswered(p: Participant, peer: Progress, m: SnapshotRespo
     transfer.wentBackTo = -1
     transfer.progressAtMs = p.nowMs
   } else if (m.receivedBytes < transfer.nextOffset && m.receivedBytes !== transfer.wentBackTo) {
-    goBack(p, transfer, m.receivedBytes)
+    // Less than it had: the receiver began anew, or an old answer comes late. Believed now and then, or chunks would breed chunks.
+    const lessThanBefore = m.receivedBytes < transfer.acknowledgedBytes
+    if (!lessThanBefore || p.nowMs - transfer.progressAtMs >= p.options.heartbeatMs) goBack(p, transfer, m.receivedBytes)
   }
   return false
 }
