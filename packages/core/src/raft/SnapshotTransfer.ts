@@ -121,7 +121,8 @@ export function onChunkAnswered(p: Participant, peer: Progress, m: SnapshotRespo
   } else if (m.receivedBytes < transfer.nextOffset && m.receivedBytes !== transfer.wentBackTo) {
     // Less than it had: the receiver began anew, or an old answer comes late. Believed now and then, or chunks would breed chunks.
     const lessThanBefore = m.receivedBytes < transfer.acknowledgedBytes
-    if (!lessThanBefore || p.nowMs - transfer.progressAtMs >= p.options.heartbeatMs) goBack(p, transfer, m.receivedBytes)
+    if (!lessThanBefore || p.nowMs - transfer.progressAtMs >= p.options.heartbeatMs)
+      goBack(p, transfer, m.receivedBytes)
   }
   return false
 }
