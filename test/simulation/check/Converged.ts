@@ -23,7 +23,7 @@ export const converged = (view: ClusterView, options: Pick<WorkloadOptions, "top
   const { image } = nodes[0]!
   const lacking = dataTopics(options).find((name) => image.topic(name) === undefined)
   if (lacking !== undefined) return `the topic ${lacking} is not there`
-  const partitions = partitionsOf(image)
+  const partitions = partitionsOf(image).filter(({ partition }) => !isBeyondRepair(view, partition))
   for (const { topic, partition } of partitions) {
     const missing = assignmentMissing(view, image, topic, partition) ?? replicasMissing(view, topic, partition)
     if (missing !== undefined) return `${topic.name}-${partition.partition} (${topic.topicId}): ${missing}`
@@ -84,6 +84,17 @@ const imagesMissing = (nodes: ReadonlyArray<NodeView>): string | undefined => {
 }
 
 // --- partitions
+
+/**
+ * Of whose counted disks no majority is left: nobody may be elected (rule 26) and nothing is lost. It comes when a disk is lost
+ * while a removal is under way and before anybody has missed its node.
+ */
+const isBeyondRepair = (view: ClusterView, { replicas, directories, adding }: PartitionImage): boolean => {
+  const counted = replicas.map((node, i) => ({ node, directoryId: directories[i]! }))
+  const votes = counted.filter(({ node }) => !adding.includes(node))
+  const intact = votes.filter(({ node, directoryId }) => view.node(node).directoryId === directoryId)
+  return intact.length * 2 <= votes.length
+}
 
 const assignmentMissing = (
   view: ClusterView,

@@ -484,7 +484,7 @@ export class ReplicaDriver implements Outbox<SimBatch> {
     const reports: Array<PartitionReport> = []
     for (const { replica, reports: held } of this.hosted.values()) {
       reports.push(...held.values())
-      const { topicId, partition, promised, epoch } = replica
+      const { topicId, partition, ahead: promised, epoch } = replica
       const image = this.#image.topicById(topicId)?.partitions[partition]
       if (image === undefined) continue
       const tell = (report: Report) =>

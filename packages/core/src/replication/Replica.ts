@@ -82,6 +82,8 @@ export class Replica<D> {
   #follower: Follower<D> | undefined
   /** One is enough: a leader has one probe on the way until it matches. */
   #parked: Parked<D> | undefined
+  /** The promise for which this leader was refused in the epoch of the assignment. */
+  #refusedBy = -1
 
   constructor(
     self: ReplicaId,
@@ -118,6 +120,13 @@ export class Replica<D> {
   /** Enqueued, maybe not durable: it binds at once. */
   get promised(): number {
     return this.#log.promised
+  }
+  /**
+   * The newest epoch that is known here to be promised: its own promise, or the one that deposed this leader. Reported until the
+   * image has reached it (rule 12), by the refused leader as well: whoever refused may have lost that promise in a crash.
+   */
+  get ahead(): number {
+    return Math.max(this.promised, this.#refusedBy)
   }
   /** Where the log ends, enqueued. */
   get position(): Point {
@@ -324,6 +333,7 @@ export class Replica<D> {
 
   #enter(nowMs: number, assignment: Assignment): void {
     this.#leave()
+    this.#refusedBy = -1
     switch (this.#roleIn(assignment)) {
       case "leader":
         this.#leader = new Leader(nowMs, this.#seat, assignment)
@@ -390,12 +400,13 @@ export class Replica<D> {
     if (leader === undefined || message.epoch !== leader.epoch || message.promised <= leader.epoch) return
     if (!leader.knows(message.from)) return
     this.#leave()
-    this.#event({ _tag: "PromiseAhead", promised: message.promised })
+    this.#refusedBy = message.promised
+    this.#reportAhead()
   }
 
   /** Rule 12: until the image has reached the promise, the controller is told of it. */
   #reportAhead(): void {
-    const { promised } = this.#log
+    const promised = this.ahead
     if (this.#assignment !== undefined && promised > this.epoch) this.#event({ _tag: "PromiseAhead", promised })
   }
 
