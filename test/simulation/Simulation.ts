@@ -15,6 +15,7 @@ import { Kernel } from "./kernel/Kernel.ts"
 import type { Options } from "./kernel/Options.ts"
 import type { RunResult, RunSimulation } from "./kernel/RunResult.ts"
 import { clientPort } from "./node/Clients.ts"
+import { describeMessage } from "./node/Describe.ts"
 import { machineOptions, nodeSettings } from "./node/Machines.ts"
 import { Retention } from "./node/Retention.ts"
 import { SimNode } from "./node/SimNode.ts"
@@ -28,6 +29,7 @@ const QUIET_MS = 0
 
 export const runSimulation: RunSimulation = (seed, options, { trace }) => {
   const kernel = new Kernel(seed, options, trace)
+  kernel.network.describe = describeMessage
   const nodes = makeNodes(kernel, options)
   const view: ClusterView = { nodes: nodes.map(({ node }) => node), node: (node) => nodes[node - 1]! }
   const checkers = allCheckers(kernel, view, options)

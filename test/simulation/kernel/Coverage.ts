@@ -18,6 +18,7 @@ export const EXPECTED_STATES: ReadonlyArray<string> = [
   ...prefixed("raft ", "leader PreVote PreVoteResponse Vote VoteResponse Append AppendResponse SnapshotChunk"),
   ...prefixed("raft ", "SnapshotResponse TimeoutNow ReadIndex ReadIndexResponse follower preCandidate candidate"),
   ...prefixed("proposal ", "Lost Superseded"),
+  ...prefixed("raft ", "PreVoteResponse VoteResponse").map((answer) => `${answer} denied`),
   "snapshot taken",
   "snapshot installed",
   "read index",

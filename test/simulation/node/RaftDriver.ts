@@ -73,6 +73,7 @@ export class RaftDriver {
       if (ready.write !== undefined) this.#write(ready.write)
       for (const message of ready.messages) {
         this.#host.cover(`raft ${message._tag}`)
+        if ("granted" in message && !message.granted) this.#host.cover(`raft ${message._tag} denied`)
         this.#host.send(message.to.node, "raft", message, messageBytes(message))
       }
       for (const apply of ready.apply) this.#apply(apply)
