@@ -287,20 +287,3 @@ export class Scenario {
     }
   }
 }
-
-/** The file with the traces as they are now. */
-export const rewrite = (source: string): string => {
-  const scenario = new Scenario()
-  const blocks = source.split(/\n\n+/).filter((block) => block.trim() !== "")
-  return `${blocks
-    .map((block) => {
-      const lines = block.trim().split("\n")
-      const cut = lines.indexOf("----")
-      const commands = cut < 0 ? lines : lines.slice(0, cut)
-      const asked = commands.filter((line) => !line.startsWith("#"))
-      if (asked.length === 0) return commands.join("\n")
-      const trace = asked.flatMap((line) => scenario.run(line))
-      return [...commands, "----", ...(trace.length === 0 ? ["ok"] : trace)].join("\n")
-    })
-    .join("\n\n")}\n`
-}
