@@ -13,6 +13,9 @@ import type { Kernel } from "./Kernel.ts"
 import { between, isolating } from "./Links.ts"
 import type { Options } from "./Options.ts"
 
+/** A node alone with a quick disk would restart a thousand times a second, and each start reads all that is on the disk. */
+const KILLS_MAX = 150
+
 export class Bias {
   readonly #kernel: Kernel
   readonly #port: FaultPort
@@ -22,6 +25,7 @@ export class Bias {
   /** Of the metadata log, as far as observations tell. */
   #controller: number | undefined
   #slow: number | undefined
+  #kills = 0
   /** By partition, as far as observations tell; only a bias that asks for it fills it. */
   readonly #leaders = new Map<string, number>()
 
@@ -119,6 +123,7 @@ export class Bias {
   }
 
   #killSoon(node: number, downMs: number): void {
+    if (++this.#kills > KILLS_MAX) return
     this.#faults.later(this.#shortly(), () => void this.#faults.crash(node, downMs))
   }
 
