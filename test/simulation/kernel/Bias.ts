@@ -178,6 +178,7 @@ export class Bias {
   }
 
   #slowDown(node: number): void {
+    if (!this.#faults.running) return
     if (this.#slow !== undefined) this.#port.disk(this.#slow).slowDown(1)
     const times = Math.round(uniform(this.#random, 10, 200))
     this.#faults.note("slowDisk", `disk of node ${node} ${times} times slower`)

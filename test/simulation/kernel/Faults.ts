@@ -62,6 +62,11 @@ export class Faults {
     this.#bias = new Bias(kernel, port, this)
   }
 
+  /** Between the start and the healing. */
+  get running(): boolean {
+    return this.#running
+  }
+
   get active(): number {
     return this.#active.size
   }

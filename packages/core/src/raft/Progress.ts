@@ -23,6 +23,8 @@ export interface SnapshotSend {
   complete: boolean
   /** Where the transfer last went back to, so that one lost chunk is answered once and not once for each chunk behind it. */
   wentBackTo: number
+  /** When a peer that said it had less than before was last believed. */
+  begunAnewAtMs: number
   /** When the peer last acknowledged something new, or the transfer was last tried again. */
   progressAtMs: number
 }

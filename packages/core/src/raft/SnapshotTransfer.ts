@@ -61,6 +61,7 @@ function beginTransfer(p: Participant, peer: Progress): SnapshotSend | undefined
     nextOffset: 0,
     complete: false,
     wentBackTo: -1,
+    begunAnewAtMs: Number.NEGATIVE_INFINITY,
     progressAtMs: p.nowMs
   }
 }
@@ -119,10 +120,12 @@ export function onChunkAnswered(p: Participant, peer: Progress, m: SnapshotRespo
     transfer.wentBackTo = -1
     transfer.progressAtMs = p.nowMs
   } else if (m.receivedBytes < transfer.nextOffset && m.receivedBytes !== transfer.wentBackTo) {
+    if (m.receivedBytes >= transfer.acknowledgedBytes) goBack(p, transfer, m.receivedBytes)
     // Less than it had: the receiver began anew, or an old answer comes late. Believed now and then, or chunks would breed chunks.
-    const lessThanBefore = m.receivedBytes < transfer.acknowledgedBytes
-    if (!lessThanBefore || p.nowMs - transfer.progressAtMs >= p.options.heartbeatMs)
+    else if (p.nowMs - transfer.begunAnewAtMs >= p.options.heartbeatMs) {
+      transfer.begunAnewAtMs = p.nowMs
       goBack(p, transfer, m.receivedBytes)
+    }
   }
   return false
 }
