@@ -83,7 +83,8 @@ export class FollowerProgress {
   }
 
   acknowledged(nowMs: number, verified: Point, highWatermark: number, options: ReplicaOptions): void {
-    this.highWatermarkHeld = Math.max(this.highWatermarkHeld, highWatermark)
+    // The newest word, not the greatest: a process that restarted may have lost it.
+    this.highWatermarkHeld = highWatermark
     const news = this.match === undefined || comparePoints(verified, this.match) > 0
     this.match = maxPoint(this.match ?? verified, verified)
     let count = 0
@@ -126,6 +127,7 @@ export class FollowerProgress {
 
   /** Frames or answers were lost: begin again at the last verified place. */
   probeAgain(): void {
+    this.highWatermarkHeld = -1
     this.probeFrom(this.match ?? this.next)
   }
 
