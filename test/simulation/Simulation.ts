@@ -92,7 +92,8 @@ class Run {
       resume: (node) => at(node).resume(),
       wipe: (node) => at(node).wipe(),
       disk: (node) => at(node).disk,
-      mayWipe: (node) => mayWipe(nodes, node)
+      // An operator who removes members does not know at once which disks are lost.
+      mayWipe: (node) => this.#options.membershipEveryMs === 0 && mayWipe(nodes, node)
     })
     kernel.after(QUIET_MS, "faults begin", () => this.#faults!.start())
     this.#run(this.#options.safetyMs)

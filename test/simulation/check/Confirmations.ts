@@ -15,6 +15,8 @@ import type { DiskModel } from "./DiskModel.ts"
 interface Version {
   readonly epoch: number
   readonly configVersion: number
+  /** The counted nodes, sorted. */
+  readonly counted: string
 }
 
 export class Confirmations implements Checker {
@@ -74,11 +76,17 @@ export class Confirmations implements Checker {
     )
   }
 
-  #changes(topicId: string, { partition, leaderEpoch: epoch, configVersion }: PartitionImage): void {
+  #changes(topicId: string, image: PartitionImage): void {
+    const { partition, leaderEpoch: epoch, configVersion } = image
     const key = partitionKey(topicId, partition)
     const before = this.#versions.get(key)
-    this.#versions.set(key, { epoch, configVersion })
-    if (before === undefined || before.configVersion === configVersion) return
+    const counted = countedReplicas(image)
+      .map(({ node }) => node)
+      .sort((a, b) => a - b)
+      .join(" ")
+    this.#versions.set(key, { epoch, configVersion, counted })
+    // A learner that comes is a version, and needs no confirmation.
+    if (before === undefined || before.counted === counted) return
     // Several commands in one event: nobody saw what was between them.
     if (configVersion !== before.configVersion + 1 || before.epoch !== epoch) return
     if (this.#confirmed.has(`${key} ${epoch} ${before.configVersion}`)) return this.#cover("check.set change confirmed")

@@ -150,7 +150,9 @@ describe("a change of the counted replicas (rule 17)", () => {
     run.confirmed(0, 0)
     run.image(changed)
     run.confirmed(0, 0)
-    expect(() => run.image({ ...changed, configVersion: 2 })).toThrow(rule("set-changed-unconfirmed"))
+    expect(() => run.image({ ...changed, replicas: [1], isr: [1], configVersion: 2 })).toThrow(
+      rule("set-changed-unconfirmed")
+    )
   })
 
   it("is confirmed when a majority of the new set holds what is committed", () => {

@@ -28,7 +28,7 @@ export interface PartitionImage {
   readonly leaderEpoch: number
   /** The leader of `leaderEpoch` was elected without a quorum: records may have been lost (rule 21). */
   readonly unclean: boolean
-  /** Raised by each change of the counted replicas. */
+  /** Raised by each change of the counted replicas, and by each learner that comes: it tells the lives of a replica apart. */
   readonly configVersion: number
   /** Learners: they get the log and count for nothing. */
   readonly adding: ReadonlyArray<number>

@@ -155,6 +155,8 @@ const changedPartition = (
   const counted = countedOf(replicas, adding)
   const before = countedOf(partition.replicas, partition.adding)
   const sameCounted = counted.length === before.length && counted.every((node) => before.includes(node))
+  // A replica that was removed and is added again begins anew: the version tells its two lives apart.
+  const sameLearners = adding.every((node) => partition.adding.includes(node))
   const next: PartitionImage = {
     ...partition,
     replicas,
@@ -163,7 +165,7 @@ const changedPartition = (
     removing: (op.removing ?? partition.removing).filter((node) => counted.includes(node)),
     target: op.target ?? partition.target,
     isr: op.isr ?? partition.isr,
-    configVersion: partition.configVersion + (sameCounted ? 0 : 1),
+    configVersion: partition.configVersion + (sameCounted && sameLearners ? 0 : 1),
     ...(op.election === null
       ? {}
       : {

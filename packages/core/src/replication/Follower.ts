@@ -19,6 +19,8 @@ export class Follower<D> {
   #acknowledged: Point = NOWHERE
   /** A frame that ends here waits for its answer. */
   #owed: Point | undefined
+  /** The newest session of the leader with this replica: frames of an older one may come late. */
+  #session = 0
   /** No answer leaves before this write is durable: the promise that the first accepted frame raised (rule 9). */
   #promiseSequence = 0
 
@@ -42,12 +44,14 @@ export class Follower<D> {
     const held = holdsPrevious(log, frame)
     if (!held && frame.previous.offset !== frame.logStartOffset) {
       const hint = hintFor(log, frame.previous)
-      this.#seat.answer(this.leader, { _tag: "Mismatch", epoch: this.epoch, previous: frame.previous, hint })
+      const { session, previous } = frame
+      this.#seat.answer(this.leader, { _tag: "Mismatch", epoch: this.epoch, session, previous, hint })
       return
     }
     // Rule 9: accepting raises the promise, before anything else of this frame is written.
     if (log.promised < this.epoch) this.#promiseSequence = log.promise(this.epoch, false)
     if (!held) this.#cut(frame.previous, frame, true)
+    this.#session = Math.max(this.#session, frame.session)
     const agreement = lastAgreed(log, frame)
     if (!this.#append(frame, agreement)) return
     this.#verified = maxPoint(this.#verified ?? NOWHERE, frame.end)
@@ -134,6 +138,12 @@ export class Follower<D> {
     this.#acknowledged = verified
     if (whole) this.#owed = undefined
     const { highWatermark } = log.watermarks
-    this.#seat.answer(this.leader, { _tag: "Acknowledgement", epoch: this.epoch, verified, highWatermark })
+    this.#seat.answer(this.leader, {
+      _tag: "Acknowledgement",
+      epoch: this.epoch,
+      session: this.#session,
+      verified,
+      highWatermark
+    })
   }
 }

@@ -25,6 +25,8 @@ interface InflightFrame {
 
 export class FollowerProgress {
   readonly replica: ReplicaId
+  /** The `configVersion` it began in. Answers of another one are those of a former life of this replica. */
+  readonly session: number
   /** A voter of the partition; a learner gets the log and counts for nothing. */
   counted: boolean
   mode: "probe" | "replicate" = "probe"
@@ -50,8 +52,9 @@ export class FollowerProgress {
   #unanswered = 0
   #logEndAtLastAnswer: number
 
-  constructor(replica: ReplicaId, counted: boolean, next: Point, inSync: boolean, nowMs: number) {
+  constructor(replica: ReplicaId, session: number, counted: boolean, next: Point, inSync: boolean, nowMs: number) {
     this.replica = replica
+    this.session = session
     this.counted = counted
     this.next = next
     this.inSync = inSync

@@ -43,6 +43,12 @@ export interface Frame<D> extends Envelope {
   readonly _tag: "Frame"
   /** The leader's own epoch. */
   readonly epoch: number
+  /**
+   * The `configVersion` since which the leader deals with this life of the follower: a replica that was removed and added again
+   * begins with an empty log. A follower whose metadata is older does not take the frame yet, and every answer echoes it: what a
+   * former life acknowledged counts for nothing.
+   */
+  readonly session: number
   readonly previous: Point
   readonly end: Point
   readonly markers: ReadonlyArray<Marker>
@@ -67,6 +73,7 @@ export interface Frame<D> extends Envelope {
 export interface Acknowledgement extends Envelope {
   readonly _tag: "Acknowledgement"
   readonly epoch: number
+  readonly session: number
   /** End of the prefix that was checked against this leader in this epoch and is durable: never the local log end. */
   readonly verified: Point
   readonly highWatermark: number
@@ -76,6 +83,7 @@ export interface Acknowledgement extends Envelope {
 export interface Mismatch extends Envelope {
   readonly _tag: "Mismatch"
   readonly epoch: number
+  readonly session: number
   readonly previous: Point
   /** The largest epoch <= `previous.epoch` held here and where it ends; (-1, -1) when there is none. */
   readonly hint: Point
@@ -92,6 +100,7 @@ export interface Refusal extends Envelope {
 export interface NotYet extends Envelope {
   readonly _tag: "NotYet"
   readonly epoch: number
+  readonly session: number
 }
 
 export type ReplicaMessage<D> = Frame<D> | Acknowledgement | Mismatch | Refusal | NotYet

@@ -60,7 +60,7 @@ export class Leader<D> {
     this.#handOver = new HandOver(seat, epoch)
     seat.event({ _tag: "Leads", epoch })
     if (this.#epochCommitted) seat.event({ _tag: "EpochCommitted", epoch })
-    this.#setFollowers(nowMs, before, epoch === 0)
+    this.#setFollowers(nowMs, before, epoch === 0, 0)
     this.#advance(nowMs)
     this.#wakeAll()
   }
@@ -109,8 +109,9 @@ export class Leader<D> {
       this.#confirmed = false
       this.#confirmTarget = this.#seat.log.end.offset
     }
+    const versions = assignment.configVersion - this.#assignment.configVersion
     this.#assignment = assignment
-    this.#setFollowers(nowMs, this.#seat.log.end, false)
+    this.#setFollowers(nowMs, this.#seat.log.end, false, versions)
     this.#advance(nowMs)
     this.#wakeAll()
   }
@@ -237,6 +238,7 @@ export class Leader<D> {
     const body: FrameBody<D> = {
       _tag: "Frame",
       epoch: this.epoch,
+      session: follower.session,
       previous: plan.previous,
       end,
       markers,
@@ -282,7 +284,8 @@ export class Leader<D> {
   #answering(nowMs: number, message: Acknowledgement | Mismatch | NotYet): FollowerProgress | undefined {
     if (message.epoch !== this.epoch) return undefined
     const follower = this.#followerOf(message.from)
-    if (follower === undefined) return undefined
+    // An answer of a former session is of a former life of the replica, whose log is gone.
+    if (follower === undefined || message.session !== follower.session) return undefined
     follower.answered(nowMs)
     return follower
   }
@@ -378,9 +381,9 @@ export class Leader<D> {
     return log.contains(next) ? next : log.start
   }
 
-  #setFollowers(nowMs: number, next: Point, inSync: boolean): void {
+  #setFollowers(nowMs: number, next: Point, inSync: boolean, versions: number): void {
     const { self } = this.#seat
-    const { counted, learners } = this.#assignment
+    const { counted, learners, configVersion } = this.#assignment
     assert(
       counted.some((replica) => sameReplica(replica, self)),
       "a leader must be counted"
@@ -395,7 +398,10 @@ export class Leader<D> {
       .filter(([replica]) => !sameReplica(replica, self))
       .map(([replica, votes]) => {
         const old = known.find((follower) => sameReplica(follower.replica, replica))
-        const follower = old ?? new FollowerProgress(replica, votes, next, votes && inSync, nowMs)
+        const follower =
+          old !== undefined && isSameLife(old, votes, versions)
+            ? old
+            : new FollowerProgress(replica, configVersion, votes, next, votes && inSync, nowMs)
         // Reported again under each version: the controller asks for (epoch, configVersion).
         follower.caughtUp = false
         follower.counted = votes
@@ -414,3 +420,10 @@ export class Leader<D> {
     this.#seat.event({ _tag: "Sendable", peer: follower.replica.node })
   }
 }
+
+/**
+ * Whether a follower cannot have been removed and added again in `versions` versions. Each removal of a counted replica, each
+ * addition and each promotion of a learner is a version of its own, so one version does not hide two of them.
+ */
+const isSameLife = (follower: FollowerProgress, votes: boolean, versions: number): boolean =>
+  versions === 0 ? follower.counted === votes : versions === 1 && votes

@@ -63,7 +63,7 @@ export interface ProgressView {
   readonly inflightBytes: number
 }
 
-/** A frame of an epoch that the metadata here does not know yet. */
+/** A frame of an epoch or a version that the metadata here does not know yet. */
 interface Parked<D> {
   readonly frame: Frame<D>
   readonly untilMs: number
@@ -208,7 +208,7 @@ export class Replica<D> {
     else this.#enter(nowMs, assignment)
     this.#reportAhead()
     const parked = this.#parked
-    if (parked !== undefined && parked.frame.epoch <= assignment.epoch) {
+    if (parked !== undefined && !this.#early(parked.frame)) {
       this.#parked = undefined
       this.#frame(nowMs, parked.frame)
     }
@@ -319,7 +319,7 @@ export class Replica<D> {
     const parked = this.#parked
     if (parked !== undefined && nowMs >= parked.untilMs) {
       this.#parked = undefined
-      this.#answer(parked.frame.from, { _tag: "NotYet", epoch: parked.frame.epoch })
+      this.#answer(parked.frame.from, { _tag: "NotYet", epoch: parked.frame.epoch, session: parked.frame.session })
     }
   }
 
@@ -382,8 +382,8 @@ export class Replica<D> {
     const newest = Math.max(promised, epoch)
     // Rule 9: nothing below the promise is accepted, whoever the metadata names.
     if (frame.epoch < newest) return this.#answer(frame.from, { _tag: "Refusal", epoch: frame.epoch, promised: newest })
-    if (frame.epoch > epoch) {
-      if (this.#parked !== undefined && frame.epoch < this.#parked.frame.epoch) return
+    if (this.#early(frame)) {
+      if (this.#parked !== undefined && isOlder(frame, this.#parked.frame)) return
       // The first frame's time counts: a leader that asks again does not put off the answer.
       const untilMs = this.#parked?.untilMs ?? nowMs + this.#seat.options.metadataWaitMs
       this.#parked = { frame, untilMs }
@@ -392,6 +392,15 @@ export class Replica<D> {
     const follower = this.#follower
     if (follower === undefined || !sameReplica(follower.leader, frame.from)) return
     follower.receive(frame)
+  }
+
+  /**
+   * Of an epoch or a version that the metadata here does not show yet. A frame of a version ahead may be for the next life of this
+   * replica: it was removed and added again, and its log is to begin anew. What the old life acknowledged would be lost with it.
+   */
+  #early(frame: Frame<D>): boolean {
+    const { epoch } = this
+    return frame.epoch > epoch || (frame.epoch === epoch && frame.session > (this.#assignment?.configVersion ?? -1))
   }
 
   /** Rule 12: a refused leader steps down and reports; it does not lead again in this epoch. */
@@ -418,3 +427,6 @@ export class Replica<D> {
     this.#outbox.send(this, { ...body, topicId: this.topicId, partition: this.partition, from: this.self, to })
   }
 }
+
+const isOlder = <D>(frame: Frame<D>, other: Frame<D>): boolean =>
+  frame.epoch < other.epoch || (frame.epoch === other.epoch && frame.session < other.session)

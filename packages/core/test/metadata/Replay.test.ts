@@ -129,12 +129,14 @@ describe("replay", () => {
     expect(apply(image, op({ election: to(9, 1) })).result).toEqual(refused)
   })
 
-  it("raises the config version with each change of the counted replicas, not with a learner", () => {
+  it("raises the config version with each change of the counted replicas and each learner that comes, not with one that goes", () => {
     const image = replayAll([create("t", 0)])
     const learner = apply(image, op({ replicas: [1, 2, 3], adding: [3] })).image
-    expect(learner.topic("t")!.partitions[0]!.configVersion).toBe(0)
-    const counted = apply(learner, op({ adding: [] })).image
-    expect(counted.topic("t")!.partitions[0]).toMatchObject({ configVersion: 1, replicas: [1, 2, 3], adding: [] })
+    expect(learner.topic("t")!.partitions[0]!.configVersion).toBe(1)
+    const gone = apply(learner, op({ replicas: [1, 2], adding: [], expectedConfigVersion: 1 })).image
+    expect(gone.topic("t")!.partitions[0]).toMatchObject({ configVersion: 1, replicas: [1, 2] })
+    const counted = apply(learner, op({ adding: [], expectedConfigVersion: 1 })).image
+    expect(counted.topic("t")!.partitions[0]).toMatchObject({ configVersion: 2, replicas: [1, 2, 3], adding: [] })
   })
 
   it("sets, removes, appends to and subtracts from configs", () => {

@@ -77,10 +77,11 @@ describe("changes of the replica set (rule 17)", () => {
   const learning = replayAll([op({ replicas: [1, 2, 3, 4], adding: [4] })], three)
 
   it("count a learner, on the disk that had caught up", () => {
-    expect(apply(learning, op({ adding: [], countedDirectory: "d4" }))).toMatchObject({ configVersion: 1, adding: [] })
+    const count = op({ adding: [], countedDirectory: "d4", expectedConfigVersion: 1 })
+    expect(apply(learning, count)).toMatchObject({ configVersion: 2, adding: [] })
     const wiped = replayAll([register(4, 2, "wiped")], learning)
     expect(learners(wiped.topic("t")!.partitions[0]!)).toEqual([{ node: 4, directoryId: "wiped" }])
-    expect(applies(wiped, op({ adding: [], countedDirectory: "d4" }))).toBe(false)
+    expect(applies(wiped, count)).toBe(false)
   })
 
   it.each([

@@ -48,6 +48,7 @@ const frameOf = (
     uncleanEpoch: -1,
     bulk: false,
     startState: undefined,
+    session: 1,
     ...more
   }
 }
