@@ -156,7 +156,7 @@ export class Leader<D> {
     if (follower.match !== undefined && comparePoints(message.previous, follower.match) <= 0) {
       // An answer to an earlier question: since then the place was verified.
       if (follower.mode !== "probe" || comparePoints(message.previous, follower.next) !== 0) return
-      // It was removed, dropped its log, and was added again: an acknowledgement from before came late.
+      // It was removed, dropped its log, was added again, and knows so before this leader does: its match is gone.
       follower.forgetMatch()
     }
     if (follower.mode === "replicate") follower.probeAgain()
