@@ -6,7 +6,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
-import { mkdtempSync, rmSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { connect, createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
@@ -51,6 +51,12 @@ export class BrokerProcess {
   get pid(): number {
     if (this.#child?.pid === undefined) throw new Error("the broker is not running")
     return this.#child.pid
+  }
+
+  /** How long its main thread was ready to run while others had the processors: the tests of other files do not count. */
+  get queuedMs(): number {
+    const [, queuedNanos] = readFileSync(`/proc/${this.pid}/task/${this.pid}/schedstat`, "utf8").split(" ")
+    return Number(queuedNanos) / 1e6
   }
 
   async start(): Promise<void> {

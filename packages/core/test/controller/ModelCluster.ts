@@ -22,6 +22,8 @@ interface ModelReplica {
   position: Point
   /** The epoch that this process leads, and where its marker lies. */
   leads: number
+  /** The promise for which it was refused while it led. */
+  refusedBy: number
   markerOffset: number
 }
 
@@ -113,11 +115,9 @@ export class ModelCluster {
 
   #changed(before: PartitionImage, p: number): void {
     const after = this.partition(p)
-    if (after.configVersion !== before.configVersion) {
-      const grown = countedReplicas(after).length > countedReplicas(before).length
-      if (grown) this.seen.counted++
-      else this.seen.removed++
-    }
+    const grown = countedReplicas(after).length - countedReplicas(before).length
+    if (grown > 0) this.seen.counted++
+    if (grown < 0) this.seen.removed++
     if (after.leaderEpoch === before.leaderEpoch) return
     if (after.leader === -1) {
       this.seen.offline++
@@ -210,7 +210,7 @@ export class ModelCluster {
       node.directoryId = `d${node.id}.${node.incarnation}`
       node.replicas = node.replicas.map(blank)
     }
-    for (const replica of node.replicas) replica.leads = -1
+    for (const replica of node.replicas) Object.assign(replica, { leads: -1, refusedBy: -1 })
     this.#register(node)
   }
 
@@ -259,7 +259,7 @@ export class ModelCluster {
     if (partition === undefined || partition.leader !== node.id || broker?.incarnation !== node.incarnation)
       return undefined
     if (partition.electedAt <= broker.registeredAt || broker.directoryId !== node.directoryId) return undefined
-    return node.replicas[p]!.promised <= partition.leaderEpoch ? partition : undefined
+    return aheadOf(node.replicas[p]!) <= partition.leaderEpoch ? partition : undefined
   }
 
   #lead(node: ModelNode, p: number, faults: boolean): void {
@@ -279,7 +279,11 @@ export class ModelCluster {
       if (id === node.id || !follower.up || follower.directoryId !== directoryId) continue
       if (faults && this.random.chance(0.4)) continue
       const copy = follower.replicas[p]!
-      if (copy.promised > epoch) continue
+      if (copy.promised > epoch) {
+        // Rule 12: refused, by a learner as well, it leads no more and says so.
+        replica.refusedBy = copy.promised
+        return
+      }
       copy.promised = epoch
       const from = copy.position.epoch === epoch ? copy.position.offset : replica.markerOffset
       const offset = faults ? this.random.between(from, replica.position.offset) : replica.position.offset
@@ -318,7 +322,8 @@ export class ModelCluster {
         const { leaderEpoch: epoch, configVersion } = partition
         reports.push({ topicId: TOPIC, partition: p, epoch, configVersion, report })
       }
-      const { promised, leads } = node.replicas[p]!
+      const { leads } = node.replicas[p]!
+      const promised = aheadOf(node.replicas[p]!)
       if (promised > partition.leaderEpoch) say({ _tag: "PromiseAhead", promised })
       if (leads === partition.leaderEpoch && this.#led(node, p) !== undefined) this.#leaderReports(partition, p, say)
     }
@@ -424,4 +429,7 @@ export class ModelCluster {
   }
 }
 
-const blank = (): ModelReplica => ({ promised: 0, position: ORIGIN, leads: -1, markerOffset: 0 })
+const blank = (): ModelReplica => ({ promised: 0, refusedBy: -1, position: ORIGIN, leads: -1, markerOffset: 0 })
+
+/** The newest epoch that it knows to be promised. */
+const aheadOf = ({ promised, refusedBy }: ModelReplica): number => Math.max(promised, refusedBy)
