@@ -61,7 +61,7 @@ export class LogIndex {
       address - this.#originAddress > U32_MAX ||
       address < this.#originAddress
     ) {
-      this.#rebase(Math.min(address, this.#lowestAddress()))
+      this.#rebase(address)
     }
     const at = this.#tail
     if (at > this.#head && address < this.address(at - this.#head - 1)) this.#risingFrom = at
@@ -113,7 +113,7 @@ export class LogIndex {
   /** The batch now lies at `address` (carried forward). */
   moveTo(i: number, address: number): void {
     if (address < this.#originAddress || address - this.#originAddress > U32_MAX) {
-      this.#rebase(Math.min(address, this.#lowestAddress()))
+      this.#rebase(address)
     }
     this.#u32[(this.#head + i) * 6 + 3] = address - this.#originAddress
     this.#risingFrom = Math.max(this.#risingFrom, this.#head + i + 1)
@@ -169,8 +169,11 @@ export class LogIndex {
     this.#tail = used
   }
 
-  #rebase(originAddress: number): void {
+  /** Moves the origins so that a batch at `newAddress` has its place among the others. */
+  #rebase(newAddress: number): void {
     const originOffset = this.baseOffset(0)
+    const originAddress = Math.min(newAddress, this.#lowestAddress())
+    assert(newAddress - originAddress <= U32_MAX, "the WAL part of one partition must span less than 2^32")
     for (let i = this.#head; i < this.#tail; i++) {
       const word = i * 6
       const offset = this.#originOffset + this.#u32[word + 2]! - originOffset

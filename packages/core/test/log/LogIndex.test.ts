@@ -52,18 +52,20 @@ describe("LogIndex", () => {
         let model: Array<Entry> = []
         let offset = origin
         let address = origin + 17
+        // The WAL part of a partition spans less than 4 GiB: what is further back goes to files before.
+        const makeRoomAt = (next: number): void => {
+          const drop = model.findLastIndex((one) => next - one.address >= 2 ** 32) + 1
+          index.dropFirst(drop)
+          model = model.slice(drop)
+        }
         for (const now of script) {
           if (now.do === "append") {
+            makeRoomAt(address)
             const entry = { base: offset, end: offset + now.count, address, length: 70, timestamp: 2 ** 45 + offset }
             index.append(entry.base, entry.end, entry.address, entry.length, entry.timestamp)
             model.push(entry)
             offset = entry.end
             address += 70 + now.gap
-            // The WAL part of a partition spans less than 4 GiB: the oldest goes to files before.
-            const keep = model.findIndex((one) => address - one.address < 2 ** 32)
-            const drop = keep < 0 ? model.length : keep
-            index.dropFirst(drop)
-            model = model.slice(drop)
           } else if (now.do === "dropFirst") {
             const count = Math.floor(now.share * model.length)
             index.dropFirst(count)
@@ -74,7 +76,9 @@ describe("LogIndex", () => {
             model = model.slice(0, count)
             offset = model.at(-1)?.end ?? offset
           } else {
-            for (let i = 0; i < Math.min(now.count, model.length); i++) {
+            for (let i = 0; i < now.count; i++) {
+              makeRoomAt(address)
+              if (i >= model.length) break
               index.moveTo(i, address)
               model[i]!.address = address
               address += 70
