@@ -43,17 +43,25 @@ const restingNode = (node: number) => {
 
 type RestingNode = ReturnType<typeof restingNode>
 
+/** A resting node has of each machine what the checkers under test read, not the machines. */
+const nodeViewOf = (node: RestingNode): NodeView => node as unknown as NodeView
+const clusterOf = (nodes: ReadonlyArray<RestingNode>): ClusterView => {
+  const view = { nodes: nodes.map((_, i) => i + 1), node: (node: number) => nodeViewOf(nodes[node - 1]!) }
+  // Without faults and clients, of which a cluster at rest has none.
+  return view as unknown as ClusterView
+}
+
 const restingImage = (partition: object, broker: object, name = "t0"): MetadataImage => {
   const replicas = [1, 2, 3]
   const placed = {
     ...{ partition: 0, stream: 1, replicas, directories: ["d1", "d2", "d3"], isr: replicas, leader: 1, leaderEpoch: 1 },
     ...{ unclean: false, configVersion: 0, adding: [], removing: [], target: [], electedAt: 1, ...partition }
   }
-  const topic = { name, topicId: "topic", internal: false, partitions: [placed], configs: new Map() }
+  const topic: TopicImage = { name, topicId: "topic", internal: false, partitions: [placed], configs: new Map() }
   const shared = { incarnation: 1, endpoints: [], rack: null, fenced: false, registeredAt: 0 }
   return emptyImage("fake").with({
-    topicsByName: HashMap.make([name, topic as unknown as TopicImage]),
-    topicsById: HashMap.make(["topic", topic as unknown as TopicImage]),
+    topicsByName: HashMap.make([name, topic]),
+    topicsById: HashMap.make(["topic", topic]),
     brokers: new Map(replicas.map((nodeId) => [nodeId, { nodeId, directoryId: `d${nodeId}`, ...shared, ...broker }]))
   })
 }
@@ -61,8 +69,7 @@ const restingImage = (partition: object, broker: object, name = "t0"): MetadataI
 const missing = (spoil: (nodes: ReadonlyArray<RestingNode>) => void): string | undefined => {
   const nodes = [1, 2, 3].map(restingNode)
   spoil(nodes)
-  const view = { nodes: [1, 2, 3], node: (node: number) => nodes[node - 1]! } as unknown as ClusterView
-  return converged(view, { topics: 1 })
+  return converged(clusterOf(nodes), { topics: 1 })
 }
 
 const everywhere = (image: MetadataImage) => (nodes: ReadonlyArray<RestingNode>) => {
@@ -145,8 +152,7 @@ describe("bounded memory", () => {
   const look = (spoil: (node: RestingNode) => void) => () => {
     const node = restingNode(1)
     spoil(node)
-    const view = { nodes: [1], node: () => node } as unknown as ClusterView
-    new BoundedMemory(view, bounds).look(node as unknown as NodeView)
+    new BoundedMemory(clusterOf([node]), bounds).look(nodeViewOf(node))
   }
 
   it("allows what the options allow", () => {
@@ -168,8 +174,7 @@ describe("bounded memory", () => {
   it("looks at one node after the other while events go by, at all of them at the end", () => {
     const nodes = [1, 2, 3].map(restingNode)
     nodes[1]!.hosted.memory = 300
-    const view = { nodes: [1, 2, 3], node: (node: number) => nodes[node - 1]! } as unknown as ClusterView
-    const checker = new BoundedMemory(view, bounds)
+    const checker = new BoundedMemory(clusterOf(nodes), bounds)
     const run = () => {
       for (let i = 0; i < 1_000; i++) checker.afterEvent()
     }

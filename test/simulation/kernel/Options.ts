@@ -360,6 +360,7 @@ export const overrideOptions = (
     if (parsed === undefined) return { problem: `"${value}" is no value for ${key}` }
     changed[key] = parsed
   }
+  // Each value was parsed as the type of the option that it replaces.
   return { options: boundOptions(changed as unknown as Options) }
 }
 

@@ -10,18 +10,21 @@ import type { Prng } from "../../../packages/core/src/base/Prng.ts"
 import type { Endpoint, Lane, Network } from "../World.ts"
 import { exponential } from "./Draw.ts"
 import type { Kernel } from "./Kernel.ts"
+import type { Options } from "./Options.ts"
 
-export interface NetworkChances {
-  readonly delayMs: number
-  readonly jitterMs: number
-  readonly tailChance: number
-  readonly tailMs: number
-  readonly lossChance: number
-  readonly duplicateChance: number
-  readonly reorderChance: number
-  readonly holdCut: boolean
-  readonly staleDelivery: boolean
-}
+/** What of a run's options the network obeys. */
+export type NetworkChances = Pick<
+  Options,
+  | "delayMs"
+  | "jitterMs"
+  | "tailChance"
+  | "tailMs"
+  | "lossChance"
+  | "duplicateChance"
+  | "reorderChance"
+  | "holdCut"
+  | "staleDelivery"
+>
 
 interface Parcel {
   readonly lane: Lane

@@ -7,7 +7,7 @@ import type { PartitionReport, Report } from "../../../packages/core/src/control
 import type { MetadataDelta } from "../../../packages/core/src/metadata/MetadataDelta.ts"
 import type { MetadataImage, PartitionImage, TopicImage } from "../../../packages/core/src/metadata/MetadataImage.ts"
 import { ErrorCode } from "../../../packages/core/src/model/ErrorCode.ts"
-import type { Assignment, ReplicaOptions } from "../../../packages/core/src/replication/Assignment.ts"
+import type { ReplicaOptions } from "../../../packages/core/src/replication/Assignment.ts"
 import type { ReplicaId, ReplicaMessage } from "../../../packages/core/src/replication/Frame.ts"
 import type { Outbox, ReplicaEvent, ReplicaWrite } from "../../../packages/core/src/replication/Output.ts"
 import type { Point } from "../../../packages/core/src/replication/Point.ts"
@@ -16,6 +16,8 @@ import type { LoggedBatch, SimBatch } from "../World.ts"
 import { DurablePartition, type DurableState, partitionKey } from "./DurableState.ts"
 import type { Host } from "./Host.ts"
 import { HostedReplica, type ProduceAnswer } from "./HostedReplica.ts"
+import { assignmentOf } from "./ReplicaAssignment.ts"
+import { reportsOf } from "./ReplicaReports.ts"
 
 type PromiseReply = (
   answer:
@@ -131,26 +133,7 @@ export class ReplicaDriver implements Outbox<SimBatch> {
 
   #assign(topic: TopicImage, partition: PartitionImage): void {
     const hosted = this.hosted.get(partitionKey(topic.topicId, partition.partition))
-    hosted?.replica.assign(this.#host.nowMs(), this.#assignment(topic, partition))
-  }
-
-  #assignment(topic: TopicImage, partition: PartitionImage): Assignment {
-    const all = partition.replicas.map((node, i): ReplicaId => ({ node, directoryId: partition.directories[i]! }))
-    const counted = all.filter(({ node }) => !partition.adding.includes(node))
-    const broker = this.#image.brokers.get(this.#host.node)
-    return {
-      epoch: partition.leaderEpoch,
-      configVersion: partition.configVersion,
-      leader: counted.find(({ node }) => node === partition.leader) ?? null,
-      unclean: partition.unclean,
-      counted,
-      learners: all.filter(({ node }) => partition.adding.includes(node)),
-      minInSync: Number(topic.configs.get("min.insync.replicas") ?? "1"),
-      mayLead:
-        broker !== undefined &&
-        broker.incarnation === this.#host.incarnation &&
-        partition.electedAt > broker.registeredAt
-    }
+    hosted?.replica.assign(this.#host.nowMs(), assignmentOf(this.#image, topic, partition, this.#host))
   }
 
   // --- outputs of the machines
@@ -481,22 +464,7 @@ export class ReplicaDriver implements Outbox<SimBatch> {
   /** Everything that holds now: a new controller is told all of it, the old one hears it again. */
   reports(): ReadonlyArray<PartitionReport> {
     this.news = false
-    const reports: Array<PartitionReport> = []
-    for (const { replica, reports: held } of this.hosted.values()) {
-      reports.push(...held.values())
-      const { topicId, partition, ahead: promised, epoch } = replica
-      const image = this.#image.topicById(topicId)?.partitions[partition]
-      if (image === undefined) continue
-      const tell = (report: Report) =>
-        reports.push({ topicId, partition, epoch: image.leaderEpoch, configVersion: image.configVersion, report })
-      if (promised > image.leaderEpoch) tell({ _tag: "PromiseAhead", promised })
-      if (replica.role !== "leader" || epoch !== image.leaderEpoch) continue
-      // Also when a fencing took somebody out of the image's set who never fell behind.
-      if (replica.isr.join() !== image.isr.join()) tell({ _tag: "InSync", isr: replica.isr })
-      if (replica.confirmed) tell({ _tag: "Confirmed" })
-      for (const learner of replica.caughtUp) tell({ _tag: "CaughtUp", ...learner })
-    }
-    return reports
+    return reportsOf(this.hosted.values(), this.#image)
   }
 
   /** Repeated with each heartbeat until the epoch ends. */

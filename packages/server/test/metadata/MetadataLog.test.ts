@@ -1,6 +1,5 @@
 import { Prng } from "@chronik-effect/core/base/Prng.ts"
 import type { Command } from "@chronik-effect/core/metadata/Command.ts"
-import { encodeCommand } from "@chronik-effect/core/metadata/CommandCodec.ts"
 import { emptyImage, type MetadataImage } from "@chronik-effect/core/metadata/MetadataImage.ts"
 import { replay } from "@chronik-effect/core/metadata/Replay.ts"
 import { encodeSnapshot } from "@chronik-effect/core/metadata/Snapshot.ts"
@@ -8,12 +7,11 @@ import { FrameKind } from "@chronik-effect/core/wal/Block.ts"
 import type { Disk } from "@chronik-effect/server/io/Disk.ts"
 import * as DiskMemory from "@chronik-effect/server/io/DiskMemory.ts"
 import { START_BLOCKS } from "@chronik-effect/server/metadata/MetadataLog.ts"
-import { METADATA_STREAM, readEntryFrame, readVoteFrame } from "@chronik-effect/server/metadata/RaftFrames.ts"
-import { WalFailed } from "@chronik-effect/server/storage/Wal.ts"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, References } from "effect"
 import { DiskFaulty } from "../support/DiskFaulty.ts"
 import { CLUSTER, creation, type MetadataNode, registration, startNode, topicId } from "./MetadataHarness.ts"
+import { framesOf, recycle } from "./MetadataWal.ts"
 
 const SNAPSHOTS = "/data/metadata"
 
@@ -351,150 +349,6 @@ describe("the quorum of one", () => {
   )
 })
 
-describe("a vote in a segment that is recycled (rule 31)", () => {
-  it.live("was repeated in the next one", () =>
-    Effect.gen(function* () {
-      const disk = DiskMemory.make()
-      const node = yield* startNode(disk)
-      for (let n = 0; n < 12; n++) yield* node.store.propose(creation(`t${n}`, n, 4_000))
-      yield* recycle(node)
-      const [head] = node.wal.segments()
-      yield* node.close
-      const again = yield* startNode(disk)
-      const votes = framesOf(again, FrameKind.Vote)
-      expect(votes.length).toBeGreaterThan(0)
-      expect(votes.every(({ term, address }) => term === 1 && address >= head!.startAddress)).toBe(true)
-      yield* again.close
-    })
-  )
-
-  it.live("is repeated before it goes when no entry follows it", () =>
-    quietly(
-      Effect.gen(function* () {
-        for (let seed = 1; seed <= 8; seed++) {
-          const disk = new DiskFaulty(seed)
-          const node = yield* startNode(disk.service)
-          yield* fillSegment(node)
-          yield* recycle(node)
-          const [head] = node.wal.segments()
-          const survivor = disk.crash(seed)
-          yield* Effect.exit(node.close)
-          const again = yield* startNode(survivor.service)
-          // A power cut may bring the name of the recycled segment back, never take the copy.
-          const vote = framesOf(again, FrameKind.Vote).at(-1)!
-          expect(vote.term).toBe(1)
-          expect(vote.address).toBeGreaterThanOrEqual(head!.startAddress)
-          expect(again.store.image().offset).toBe(3)
-          yield* again.close
-        }
-      })
-    )
-  )
-})
-
-describe("a WAL without room", () => {
-  it.live("holds proposals up, and writes them when segments were recycled, also if it is full to its end", () =>
-    Effect.gen(function* () {
-      const node = yield* startNode(DiskMemory.make(), { wal: { segmentsMax: 3 } })
-      yield* fillLog(node)
-      const results = yield* Effect.forkChild(
-        Effect.forEach([1, 2, 3], (n) => node.store.propose(creation(`t${n}`, n), 60_000), {
-          concurrency: "unbounded"
-        }),
-        { startImmediately: true }
-      )
-      yield* Effect.repeat(Effect.yieldNow, { times: 20 })
-      expect(node.store.image().topicCount).toBe(0)
-      yield* recycle(node)
-      expect((yield* Fiber.join(results)).map((result) => result._tag)).toEqual(["Applied", "Applied", "Applied"])
-      expect(node.store.pending()).toBe(0)
-      yield* node.close
-    })
-  )
-})
-
-describe("who was refused", () => {
-  it.live("is woken when what was before it is durable, and told when the log has failed", () =>
-    Effect.gen(function* () {
-      const node = yield* startNode(DiskMemory.make(), { wal: { segmentsMax: 3 } })
-      yield* node.log.room
-      yield* fillLog(node)
-      const propose = (n: number) => node.log.propose(encodeCommand(creation(`t${n}`, n)), 1_000 + n)
-      expect(["proposed", "no-room"]).toEqual([propose(1), propose(2)])
-      const woken = yield* Effect.forkChild(node.log.room, { startImmediately: true })
-      expect(woken.pollUnsafe()).toBe(undefined)
-      yield* recycle(node)
-      yield* Fiber.join(woken)
-      expect(node.store.image().topicCount).toBe(1)
-      expect(propose(2)).toBe("proposed")
-      node.log.failed(new WalFailed({ reason: "EIO" }))
-      expect(propose(3)).toBe("no-room")
-      expect(yield* Effect.flip(node.log.room)).toMatchObject({ _tag: "WalFailed" })
-      yield* node.close
-    })
-  )
-})
-
-interface FoundFrame {
-  readonly kind: number
-  readonly term: number
-  readonly address: number
-}
-
-/** What the node found in the WAL at its start. */
-const framesOf = (node: MetadataNode, ...kinds: ReadonlyArray<number>): ReadonlyArray<FoundFrame> => {
-  const found: Array<FoundFrame> = []
-  node.wal.recovered.frames((kind, stream, address, payload, at, length) => {
-    if (stream !== METADATA_STREAM || !kinds.includes(kind)) return
-    const read = kind === FrameKind.Vote ? readVoteFrame : readEntryFrame
-    found.push({ kind, term: read(payload, at, length).term, address })
-  })
-  return found
-}
-
-/** A frame of another stream; false when there is no room for it. */
-const fillSome = (node: MetadataNode, length: number): boolean => {
-  const address = node.wal.reserve(FrameKind.HighWatermark, 7, length, 0)
-  if (address < 0) return false
-  const place = node.wal.placeAt(address)
-  node.wal.chunkAt(address).fill(0, place, place + length)
-  return true
-}
-
-/** Until the segment of the start is sealed. */
-const fillSegment = (node: MetadataNode) =>
-  Effect.gen(function* () {
-    while (!node.wal.segments().some((segment) => segment.sealed)) {
-      if (!fillSome(node, 8 * 1024)) yield* node.wal.room
-      yield* node.wal.flushed
-    }
-  })
-
-/** Until not even the smallest frame finds room, and nothing under way can make any. */
-const fillLog = (node: MetadataNode) =>
-  Effect.gen(function* () {
-    let refusals = 0
-    while (refusals < 200) {
-      yield* node.wal.flushed
-      const isPlaced = fillSome(node, 8 * 1024) || fillSome(node, 1)
-      refusals = isPlaced ? 0 : refusals + 1
-      yield* Effect.yieldNow
-    }
-    expect(node.wal.segments()).toHaveLength(3)
-  })
-
-/** As the settler does with every sealed segment. */
-const recycle = (node: MetadataNode) =>
-  Effect.gen(function* () {
-    const sealed = node.wal.segments().filter((segment) => segment.sealed)
-    expect(sealed.length).toBeGreaterThan(0)
-    for (const segment of sealed) {
-      yield* node.store.settle(segment)
-      node.wal.release(segment.sequence)
-    }
-    yield* recycled(node)
-  })
-
 const flipByte = (disk: Disk["Service"], path: string, at: number) => {
   const file = disk.open(path, "write")
   const byte = new Uint8Array(1)
@@ -503,12 +357,3 @@ const flipByte = (disk: Disk["Service"], path: string, at: number) => {
   file.write(byte, 0, 1, at)
   file.close()
 }
-
-/** The WAL recycles in the background what was released. */
-const recycled = (node: MetadataNode) =>
-  Effect.gen(function* () {
-    for (let turn = 0; turn < 5_000 && node.wal.segments().filter((segment) => segment.sealed).length > 0; turn++) {
-      yield* Effect.yieldNow
-    }
-    expect(node.wal.segments().some((segment) => segment.sealed)).toBe(false)
-  })
