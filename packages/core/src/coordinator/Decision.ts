@@ -26,6 +26,8 @@ export interface Answer<Response> {
 export interface Decision<Record, Response> {
   /** To be appended in this order, as one atomic write; empty: nothing to persist. */
   readonly records: ReadonlyArray<Record>
+  /** Each record means something by itself: too many for one batch may be written as several, in order. */
+  readonly divisible: boolean
   /** To be sent in this order after the records are committed. */
   readonly answers: ReadonlyArray<Answer<Response>>
 }
@@ -34,6 +36,7 @@ export interface Decision<Record, Response> {
 export class Turn<Record, Response> implements Decision<Record, Response> {
   readonly records: Array<Record> = []
   readonly answers: Array<Answer<Response>> = []
+  divisible = false
   readonly now: number
 
   constructor(now: number) {

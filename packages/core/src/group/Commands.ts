@@ -95,12 +95,32 @@ export interface TopicsDeletedCommand {
   readonly topics: ReadonlyArray<string>
 }
 
+/** Forgets a group that has no members, with everything that it committed. */
+export interface DeleteGroupCommand {
+  readonly _tag: "DeleteGroup"
+  readonly groupId: string
+}
+
+export interface OffsetsToDelete {
+  readonly topic: string
+  readonly partitions: ReadonlyArray<number>
+}
+
+/** Forgets single committed offsets; of a group of consumers only of topics that it is not subscribed to. */
+export interface DeleteOffsetsCommand {
+  readonly _tag: "DeleteOffsets"
+  readonly groupId: string
+  readonly topics: ReadonlyArray<OffsetsToDelete>
+}
+
 export type GroupCommand =
   | JoinCommand
   | SyncCommand
   | HeartbeatCommand
   | LeaveCommand
   | CommitCommand
+  | DeleteGroupCommand
+  | DeleteOffsetsCommand
   | ExpireCommand
   | TopicsDeletedCommand
 
@@ -148,12 +168,35 @@ export interface CommitResult {
   readonly errorCodes: ReadonlyArray<ErrorCode>
 }
 
+export interface DeleteGroupResult {
+  readonly _tag: "DeleteGroup"
+  readonly errorCode: ErrorCode
+}
+
+export interface DeleteOffsetsResult {
+  readonly _tag: "DeleteOffsets"
+  readonly errorCode: ErrorCode
+  /** In the command's order; empty when the whole is refused. */
+  readonly topics: ReadonlyArray<{
+    readonly topic: string
+    readonly partitions: ReadonlyArray<{ readonly partition: number; readonly errorCode: ErrorCode }>
+  }>
+}
+
 /** Housekeeping is done; nobody reads it. */
 export interface DoneResult {
   readonly _tag: "Done"
 }
 
-export type GroupResult = JoinResult | SyncResult | HeartbeatResult | LeaveResult | CommitResult | DoneResult
+export type GroupResult =
+  | JoinResult
+  | SyncResult
+  | HeartbeatResult
+  | LeaveResult
+  | CommitResult
+  | DeleteGroupResult
+  | DeleteOffsetsResult
+  | DoneResult
 
 export const NO_BYTES = new Uint8Array(0)
 
@@ -190,6 +233,10 @@ export const refusal = (command: GroupCommand, errorCode: ErrorCode): GroupResul
       return { _tag: "Leave", errorCode, members: [] }
     case "Commit":
       return { _tag: "Commit", errorCodes: command.offsets.map(() => errorCode) }
+    case "DeleteGroup":
+      return { _tag: "DeleteGroup", errorCode }
+    case "DeleteOffsets":
+      return { _tag: "DeleteOffsets", errorCode, topics: [] }
     case "ExpireOffsets":
     case "TopicsDeleted":
       return { _tag: "Done" }

@@ -8,7 +8,7 @@
 import type { ClassicGroup } from "./classic/ClassicGroup.ts"
 import { metadataFor } from "./classic/Member.ts"
 
-const CONSUMER_PROTOCOL_TYPE = "consumer"
+export const CONSUMER_PROTOCOL_TYPE = "consumer"
 const utf8 = new TextDecoder("utf-8", { fatal: true })
 
 /** undefined: not a consumer group, or a member's metadata could not be read. */

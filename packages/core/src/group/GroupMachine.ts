@@ -3,7 +3,8 @@
  *
  * Durable state (offsets, a generation with its assignment) moves in `replay` only. Who is joining, waiting or alive is
  * not in the log: after a restart the members of the last committed generation are taken as alive for one session.
- * A group that the log does not know and that nobody uses any more is dropped at once.
+ * A group that the log does not know and that nobody uses any more is dropped at once, or at the next search for what has
+ * expired if it has lost its offsets.
  *
  * Reads (describe, list, fetch offsets) are in `GroupViews.ts`.
  */
@@ -13,6 +14,8 @@ import { type CoordinatorMachine, type Decision, type Ticket, Turn } from "../co
 import { ErrorCode } from "../model/ErrorCode.ts"
 import {
   type CommitCommand,
+  type DeleteGroupCommand,
+  type DeleteOffsetsCommand,
   type GroupCommand,
   type GroupResult,
   type HeartbeatCommand,
@@ -32,6 +35,7 @@ import {
   type GroupTurn,
   joinPhaseExpired,
   prepareRebalance,
+  removeMember,
   renewSession,
   syncPhaseExpired
 } from "./classic/Rebalance.ts"
@@ -39,6 +43,7 @@ import { assignmentCommitted, assignmentLost, sync } from "./classic/Sync.ts"
 import { GROUPS_MAX, type GroupConfig } from "./GroupConfig.ts"
 import type { GroupMetadata, GroupRecord } from "./GroupRecord.ts"
 import { planCommit, validateCommit } from "./offsets/CommitOffsets.ts"
+import { planGroupDeletion, planOffsetDeletion } from "./offsets/Deletion.ts"
 import { planExpiry } from "./offsets/Expiry.ts"
 import { OffsetTable } from "./offsets/OffsetTable.ts"
 
@@ -80,6 +85,7 @@ export class GroupMachine implements CoordinatorMachine<GroupCommand, GroupRecor
 
   loaded(now: number): GroupDecision {
     const turn: GroupTurn = new Turn(now)
+    for (const groupId of [...this.#groups.keys()]) this.#dropIfUnused(groupId)
     for (const { group } of this.#groups.values()) {
       for (const member of group.members.values()) {
         renewSession(this.#context, turn, group, member.memberId, member.sessionTimeoutMs)
@@ -102,6 +108,12 @@ export class GroupMachine implements CoordinatorMachine<GroupCommand, GroupRecor
         return turn
       case "Commit":
         this.#commit(turn, ticket, command)
+        return turn
+      case "DeleteGroup":
+        this.#deleteGroup(turn, ticket, command)
+        return turn
+      case "DeleteOffsets":
+        this.#deleteOffsets(turn, ticket, command)
         return turn
       default:
         this.#member(turn, ticket, command)
@@ -212,15 +224,35 @@ export class GroupMachine implements CoordinatorMachine<GroupCommand, GroupRecor
     turn.answer(ticket, { _tag: "Commit", errorCodes })
   }
 
+  #deleteGroup(turn: GroupTurn, ticket: Ticket, { groupId }: DeleteGroupCommand): void {
+    const entry = this.#groups.get(groupId)
+    const { records, errorCode } = planGroupDeletion(groupId, entry?.group, entry?.offsets)
+    turn.divisible = true
+    for (const record of records) turn.append(record)
+    if (entry !== undefined && errorCode === ErrorCode.NONE) {
+      for (const memberId of [...entry.group.pendingJoins]) removeMember(this.#context, turn, entry.group, memberId)
+    }
+    turn.answer(ticket, { _tag: "DeleteGroup", errorCode })
+  }
+
+  #deleteOffsets(turn: GroupTurn, ticket: Ticket, command: DeleteOffsetsCommand): void {
+    const entry = this.#groups.get(command.groupId)
+    const { records, result } = planOffsetDeletion(entry?.group, entry?.offsets, command)
+    turn.divisible = true
+    for (const record of records) turn.append(record)
+    turn.answer(ticket, result)
+  }
+
   #expireOffsets(turn: GroupTurn): void {
-    for (const [groupId, { group, offsets }] of this.#groups) {
+    turn.divisible = true
+    for (const { group, offsets } of this.#groups.values()) {
       const plan = planExpiry(group, offsets, subscribedTopics(group), turn.now, this.#config.offsetsRetentionMs)
       for (const record of plan.records) turn.append(record)
-      this.#dropIfUnused(groupId)
     }
   }
 
   #topicsDeleted(turn: GroupTurn, topics: ReadonlyArray<string>): void {
+    turn.divisible = true
     for (const [groupId, { offsets }] of this.#groups) {
       for (const topic of topics) {
         for (const partition of offsets.partitionsOf(topic)) {
@@ -232,10 +264,10 @@ export class GroupMachine implements CoordinatorMachine<GroupCommand, GroupRecor
 
   #applyOffset({ groupId, topic, partition, value }: GroupRecord & { _tag: "Offset" }): void {
     const entry = this.#groups.get(groupId)
+    // A group that has lost its last offset stays until the next search for what has expired, as in Kafka.
     if (entry !== undefined) entry.offsets.set(topic, partition, value)
     // A commit for a group that is not there makes a simple group.
     else if (value !== null) this.#make(groupId).offsets.set(topic, partition, value)
-    if (value === null) this.#dropIfUnused(groupId)
   }
 
   #create(groupId: string): ClassicGroup | undefined {

@@ -17,6 +17,17 @@ const ZERO = "AAAAAAAAAAAAAAAAAAAAAA"
 const utf8 = new TextEncoder()
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
 
+/** `@t+u`: what a consumer that is subscribed to t and u says. */
+const subscription = (metadata: string): Uint8Array => {
+  const topics = metadata.slice(1).split("+")
+  const bytes = [0, 0, 0, 0, 0, topics.length]
+  for (const topic of topics) bytes.push(0, topic.length, ...utf8.encode(topic))
+  return Uint8Array.from(bytes)
+}
+
+/** Binary metadata is not shown. */
+const shown = (metadata: Uint8Array): string => (metadata[0] === 0 ? "…" : text(metadata))
+
 interface Client {
   memberId: string
   generation: number
@@ -96,6 +107,12 @@ export class Scenario {
       case "expire":
         this.#ask("-", "expire", { _tag: "ExpireOffsets" })
         return
+      case "delete-group":
+        this.#ask("operator", "delete-group", { _tag: "DeleteGroup", groupId: names[0] ?? "" })
+        return
+      case "delete-offsets":
+        this.#deleteOffsets(names, group)
+        return
       case "delete-topics":
         this.#ask("-", "delete-topics", { _tag: "TopicsDeleted", topics: names })
         return
@@ -157,7 +174,7 @@ export class Scenario {
       protocolType: args.get("type") ?? "consumer",
       protocols: protocols.map((offer) => {
         const [protocol = "", metadata = ""] = offer.split(":")
-        return { name: protocol, metadata: utf8.encode(metadata) }
+        return { name: protocol, metadata: metadata.startsWith("@") ? subscription(metadata) : utf8.encode(metadata) }
       }),
       requireKnownMemberId: version >= 4,
       supportsSkippingAssignment: version >= 9,
@@ -212,6 +229,14 @@ export class Scenario {
       retentionTimeMs: Number(args.get("retain") ?? -1),
       offsets
     })
+  }
+
+  #deleteOffsets(names: ReadonlyArray<string>, groupId: string): void {
+    const topics = names.map((name) => {
+      const [topic = "", partitions = ""] = name.split(":")
+      return { topic, partitions: partitions.split(",").map(Number) }
+    })
+    this.#ask("operator", "delete-offsets", { _tag: "DeleteOffsets", groupId, topics })
   }
 
   #ask(name: string, what: string, command: GroupCommand): void {
@@ -293,7 +318,7 @@ export class Scenario {
     switch (response._tag) {
       case "Join": {
         if (response.errorCode !== ErrorCode.NONE) return `${errorName(response.errorCode)} member=${response.memberId}`
-        const members = response.members.map((m) => `${m.memberId}:${text(m.metadata)}`).join(" ")
+        const members = response.members.map((m) => `${m.memberId}:${shown(m.metadata)}`).join(" ")
         const skip = response.skipAssignment ? " skipAssignment" : ""
         return `generation=${response.generationId} member=${response.memberId} leader=${response.leader} protocol=${response.protocolName}${skip} members=[${members}]`
       }
@@ -307,6 +332,14 @@ export class Scenario {
         return `${errorName(response.errorCode)} [${response.members.map((m) => `${m.memberId || m.groupInstanceId}:${errorName(m.errorCode)}`).join(" ")}]`
       case "Commit":
         return response.errorCodes.map(errorName).join(" ")
+      case "DeleteGroup":
+        return errorName(response.errorCode)
+      case "DeleteOffsets": {
+        const partitions = response.topics.flatMap(({ topic, partitions }) =>
+          partitions.map(({ partition, errorCode }) => ` ${topic}-${partition}:${errorName(errorCode)}`)
+        )
+        return errorName(response.errorCode) + partitions.join("")
+      }
     }
   }
 
@@ -326,7 +359,7 @@ export class Scenario {
       this.#trace.push(
         described === undefined
           ? "no such group"
-          : `${described.groupState} type=${described.protocolType} protocol=${described.protocolData} [${described.members.map((m) => `${m.memberId}:${text(m.memberMetadata)}:${text(m.memberAssignment)}`).join(" ")}]`
+          : `${described.groupState} type=${described.protocolType} protocol=${described.protocolData} [${described.members.map((m) => `${m.memberId}:${shown(m.memberMetadata)}:${text(m.memberAssignment)}`).join(" ")}]`
       )
     } else if (verb === "list") {
       const wanted = (name: string) => args.get(name)?.split(",") ?? []

@@ -154,7 +154,8 @@ class Hosting<Machine, Command, Record, Response> {
 
   shardOf(key: string): CoordinatorShard<Machine, Command, Record, Response> | ErrorCode {
     const image = this.#image()
-    if (image === undefined) return ErrorCode.COORDINATOR_NOT_AVAILABLE
+    // The answer that makes a client ask where its coordinator is, which is what makes the topic.
+    if (image === undefined) return ErrorCode.NOT_COORDINATOR
     return this.#shard(image, coordinatorPartition(key, image.partitions.length)) ?? ErrorCode.NOT_COORDINATOR
   }
 

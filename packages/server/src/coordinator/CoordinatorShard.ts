@@ -33,7 +33,7 @@ import type { CoordinatorLog } from "./CoordinatorLog.ts"
 /** What makes a shard one of groups, or of transactions. */
 export interface CoordinatorKind<Machine, Command, Record, Response> {
   readonly makeMachine: () => Machine & CoordinatorMachine<Command, Record, Response>
-  readonly encode: (record: Record) => { readonly key: Uint8Array; readonly value: Uint8Array | null }
+  readonly encode: (record: Record) => Encoded
   /** undefined: a record that is none of the machine's business. */
   readonly decode: (key: Uint8Array, value: Uint8Array | null) => Record | undefined
   /** What a command is answered that never reached the machine. */
@@ -50,12 +50,17 @@ type Message<Machine, Command, Response> =
     }
   | { readonly _tag: "Wake" }
 
+interface Encoded {
+  readonly key: Uint8Array
+  readonly value: Uint8Array | null
+}
+
 interface Decided<Command, Record, Response> {
   readonly ticket: Ticket
   /** undefined: what expired, or what loading found. */
   readonly command: Command | undefined
   readonly decision: Decision<Record, Response>
-  readonly encoded: ReadonlyArray<{ readonly key: Uint8Array; readonly value: Uint8Array | null }>
+  readonly encoded: ReadonlyArray<Encoded>
   readonly bytes: number
 }
 
@@ -247,7 +252,7 @@ export class CoordinatorShard<Machine, Command, Record, Response> {
   ): Decided<Command, Record, Response> {
     const encoded = decision.records.map(this.#kind.encode)
     let bytes = 0
-    for (const { key, value } of encoded) bytes += key.length + (value?.length ?? 0) + RECORD_OVERHEAD_BYTES
+    for (const record of encoded) bytes += bytesOf(record)
     return { ticket, command, decision, encoded, bytes }
   }
 
@@ -266,11 +271,47 @@ export class CoordinatorShard<Machine, Command, Record, Response> {
         let end = from + 1
         while (end < decided.length && bytes + decided[end]!.bytes <= room) bytes += decided[end++]!.bytes
         const part = decided.slice(from, end)
+        from = end
+        if (bytes > room && part[0]!.decision.divisible) {
+          yield* this.#persistDivided(machine, part[0]!, room)
+          continue
+        }
         const outcome = bytes > room ? ErrorCode.MESSAGE_TOO_LARGE : yield* this.#append(part)
         // A closed shard has answered everybody, and its machine is dead.
         if (this.#closed !== ErrorCode.NONE) return
         if (outcome === ErrorCode.NONE) this.#committed(machine, part)
         else this.#lost(machine, part, outcome)
+      }
+    }
+  )
+
+  /** One decision in several batches. What is in the log when one of them fails is replayed, the rest is lost. */
+  readonly #persistDivided = Effect.fnUntraced(
+    { self: this },
+    function* (
+      this: CoordinatorShard<Machine, Command, Record, Response>,
+      machine: Machine & CoordinatorMachine<Command, Record, Response>,
+      whole: Decided<Command, Record, Response>,
+      room: number
+    ) {
+      const { decision, encoded } = whole
+      let from = 0
+      while (from < encoded.length && this.#closed === ErrorCode.NONE) {
+        let bytes = bytesOf(encoded[from]!)
+        let end = from + 1
+        while (end < encoded.length && bytes + bytesOf(encoded[end]!) <= room) bytes += bytesOf(encoded[end++]!)
+        const outcome =
+          bytes > room
+            ? ErrorCode.MESSAGE_TOO_LARGE
+            : yield* this.#append([{ ...whole, encoded: encoded.slice(from, end) }])
+        if (this.#closed !== ErrorCode.NONE) return
+        if (outcome !== ErrorCode.NONE) {
+          this.#lost(machine, [{ ...whole, decision: { ...decision, records: decision.records.slice(from) } }], outcome)
+          return
+        }
+        const answers = end === encoded.length ? decision.answers : []
+        const records = decision.records.slice(from, end)
+        this.#committed(machine, [{ ...whole, decision: { ...decision, records, answers } }])
         from = end
       }
     }
@@ -371,6 +412,8 @@ export class CoordinatorShard<Machine, Command, Record, Response> {
     if (this.#closed !== ErrorCode.NONE) Deferred.doneUnsafe(loaded, Exit.void)
   }
 }
+
+const bytesOf = ({ key, value }: Encoded): number => key.length + (value?.length ?? 0) + RECORD_OVERHEAD_BYTES
 
 /** What a client of a coordinator is told when the log refused its records, in words that make it do the right thing. */
 const coordinatorError = (errorCode: ErrorCode): ErrorCode => {

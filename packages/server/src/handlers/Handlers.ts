@@ -22,7 +22,9 @@ import * as InitProducerId from "./22_InitProducerId.ts"
 import * as OffsetForLeaderEpoch from "./23_OffsetForLeaderEpoch.ts"
 import * as DescribeConfigs from "./32_DescribeConfigs.ts"
 import * as CreatePartitions from "./37_CreatePartitions.ts"
+import * as DeleteGroups from "./42_DeleteGroups.ts"
 import * as IncrementalAlterConfigs from "./44_IncrementalAlterConfigs.ts"
+import * as OffsetDelete from "./47_OffsetDelete.ts"
 import * as DescribeCluster from "./60_DescribeCluster.ts"
 import * as DescribeTopicPartitions from "./75_DescribeTopicPartitions.ts"
 import * as Dispatcher from "./Dispatcher.ts"
@@ -47,7 +49,9 @@ const handlers = Effect.gen(function* () {
     yield* OffsetForLeaderEpoch.make,
     yield* DescribeConfigs.make,
     yield* CreatePartitions.make,
+    yield* DeleteGroups.make,
     yield* IncrementalAlterConfigs.make,
+    yield* OffsetDelete.make,
     yield* DescribeCluster.make,
     yield* DescribeTopicPartitions.make
   ]

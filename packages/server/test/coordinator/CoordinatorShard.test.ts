@@ -140,6 +140,41 @@ describe("a coordinator's shard", () => {
     })
   )
 
+  virtual("a deletion that is larger than a batch may be is written in pieces", () =>
+    Effect.gen(function* () {
+      const log = new MemoryLog()
+      const shard = yield* open(log)
+      const offsets = Array.from({ length: 50 }, (_, partition) => ({ ...commit(1).offsets[0]!, partition }))
+      yield* shard.ask(commit(1, { offsets }))
+      const committed = () =>
+        shard.read(
+          (machine) => machine.groups.get("g")?.offsets.size,
+          () => -1
+        )
+      log.bytesMax = 400
+      log.failAfter(3, ErrorCode.KAFKA_STORAGE_ERROR)
+      expect(yield* shard.ask({ _tag: "DeleteGroup", groupId: "g" })).toEqual({
+        _tag: "DeleteGroup",
+        errorCode: ErrorCode.NOT_COORDINATOR
+      })
+      // What the log took is gone, whatever the client was told: the state is what a restart would find.
+      const left = (yield* committed()) ?? -1
+      expect(left).toBeGreaterThan(0)
+      expect(left).toBe(50 - (log.records - 50))
+      const again = yield* open(log)
+      expect(
+        yield* again.read(
+          (machine) => machine.groups.get("g")?.offsets.size,
+          () => -1
+        )
+      ).toBe(left)
+      log.failAfter(Number.POSITIVE_INFINITY, ErrorCode.NONE)
+      expect(yield* shard.ask({ _tag: "DeleteGroup", groupId: "g" })).toMatchObject({ errorCode: ErrorCode.NONE })
+      expect(yield* committed()).toBeUndefined()
+      expect(log.records).toBe(50 + 50 + 1)
+    })
+  )
+
   virtual("a read sees the commit that was asked for before it", () =>
     Effect.gen(function* () {
       const shard = yield* open(new MemoryLog())

@@ -77,7 +77,7 @@ describe("FindCoordinator", () => {
           port: -1
         })
         expect(yield* call(12, 4, { groupId: "g", memberId: "m", generationId: 1 })).toMatchObject({
-          errorCode: ErrorCode.COORDINATOR_NOT_AVAILABLE
+          errorCode: ErrorCode.NOT_COORDINATOR
         })
         expect((yield* call(10, 2, { key: "g", keyType: 1 })).errorCode).toBe(ErrorCode.INVALID_REQUEST)
         expect((yield* call(16, 5, {})).groups).toEqual([])
@@ -294,6 +294,85 @@ describe("offsets", () => {
         yield* TestClock.adjust("7 days")
         yield* TestClock.adjust("10 minutes")
         expect((yield* call(16, 5, {})).groups).toEqual([])
+      })
+    )
+  })
+})
+
+describe("deletion", () => {
+  const offset = (partitionIndex: number) => ({ partitionIndex, committedOffset: 1, committedMetadata: "" })
+
+  it.effect("DeleteGroups: every version, each group by itself", () => {
+    const node = new MemoryNode()
+    node.createTopic("t", TOPIC_ID)
+    return ready(node, (call) =>
+      Effect.gen(function* () {
+        yield* enter(call, "busy")
+        for (const version of range(0, 3)) {
+          yield* call(8, 8, { groupId: "g", topics: [{ name: "t", partitions: [offset(0)] }] })
+          const { results } = yield* call(42, version, { groupsNames: ["g", "busy", "none", "", "g"] })
+          const message = (text: string | null) => (version >= 3 ? text : null)
+          expect(results).toEqual([
+            { groupId: "g", errorCode: ErrorCode.NONE, errorMessage: null },
+            {
+              groupId: "busy",
+              errorCode: ErrorCode.NON_EMPTY_GROUP,
+              errorMessage: message("Group busy has members: stop them before deleting the group.")
+            },
+            {
+              groupId: "none",
+              errorCode: ErrorCode.GROUP_ID_NOT_FOUND,
+              errorMessage: message("Group none not found.")
+            },
+            { groupId: "", errorCode: ErrorCode.GROUP_ID_NOT_FOUND, errorMessage: message("Group  not found.") }
+          ])
+          const left = yield* call(9, 7, { groupId: "g", topics: null })
+          expect(left).toMatchObject({ errorCode: 0, topics: [] })
+        }
+        expect((yield* call(42, 2, { groupsNames: [] })).results).toEqual([])
+        node.apply({ _tag: "DeleteTopic", topicId: node.image.topic(OFFSETS_TOPIC)!.topicId })
+        expect((yield* call(42, 3, { groupsNames: ["g"] })).results).toMatchObject([
+          { errorCode: ErrorCode.NOT_COORDINATOR }
+        ])
+      })
+    )
+  })
+
+  it.effect("OffsetDelete: partitions by themselves, errors of the group at the top", () => {
+    const node = new MemoryNode()
+    node.createTopic("t", TOPIC_ID)
+    return ready(node, (call) =>
+      Effect.gen(function* () {
+        const remove = (groupId: string, ...topics: ReadonlyArray<readonly [string, ...ReadonlyArray<number>]>) =>
+          call(47, 0, {
+            groupId,
+            topics: topics.map(([name, ...partitions]) => ({
+              name,
+              partitions: partitions.map((partitionIndex) => ({ partitionIndex }))
+            }))
+          })
+        const refused = (errorCode: ErrorCode) => ({ errorCode, throttleTimeMs: 0, topics: [] })
+        expect(yield* remove("none", ["t", 0])).toEqual(refused(ErrorCode.GROUP_ID_NOT_FOUND))
+        expect(yield* remove("none", ["nope", 0])).toEqual(refused(ErrorCode.GROUP_ID_NOT_FOUND))
+        expect(yield* remove("", ["t", 0])).toEqual(refused(ErrorCode.INVALID_GROUP_ID))
+        yield* call(8, 8, { groupId: "g", topics: [{ name: "t", partitions: [offset(0), offset(1)] }] })
+        expect((yield* remove("g", ["t", 0, 3, 9], ["nope", 0], ["t", 2])).topics).toEqual([
+          {
+            name: "t",
+            partitions: [
+              { partitionIndex: 9, errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION },
+              { partitionIndex: 0, errorCode: ErrorCode.NONE },
+              { partitionIndex: 3, errorCode: ErrorCode.NONE },
+              { partitionIndex: 2, errorCode: ErrorCode.NONE }
+            ]
+          },
+          { name: "nope", partitions: [{ partitionIndex: 0, errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION }] }
+        ])
+        expect((yield* call(9, 7, { groupId: "g", topics: null })).topics[0].partitions).toMatchObject([
+          { partitionIndex: 1, committedOffset: 1 }
+        ])
+        yield* enter(call, "connect")
+        expect(yield* remove("g")).toEqual(refused(ErrorCode.NONE))
       })
     )
   })

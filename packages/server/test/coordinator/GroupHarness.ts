@@ -25,6 +25,8 @@ import * as LeaveGroup from "../../src/handlers/13_LeaveGroup.ts"
 import * as SyncGroup from "../../src/handlers/14_SyncGroup.ts"
 import * as DescribeGroups from "../../src/handlers/15_DescribeGroups.ts"
 import * as ListGroups from "../../src/handlers/16_ListGroups.ts"
+import * as DeleteGroups from "../../src/handlers/42_DeleteGroups.ts"
+import * as OffsetDelete from "../../src/handlers/47_OffsetDelete.ts"
 import type { AnyHandler } from "../../src/handlers/Handler.ts"
 import { MetadataError, type MetadataListener, MetadataStore } from "../../src/metadata/MetadataStore.ts"
 import { AppendFailed } from "../../src/replication/Append.ts"
@@ -147,7 +149,9 @@ const makes = {
   13: LeaveGroup.make,
   14: SyncGroup.make,
   15: DescribeGroups.make,
-  16: ListGroups.make
+  16: ListGroups.make,
+  42: DeleteGroups.make,
+  47: OffsetDelete.make
 }
 
 export type Call = (apiKey: keyof typeof makes, apiVersion: number, request: object) => Effect.Effect<any>

@@ -10,6 +10,8 @@ export class MemoryLog implements CoordinatorLog {
   readonly batches: Array<Uint8Array> = []
   bytesMax = 1024 * 1024
   refuseWith: ErrorCode = ErrorCode.NONE
+  /** Appends that succeed before `refuseWith` begins. */
+  #allowed = 0
   /** The next append is a defect. */
   dies = false
   /** While set, appends wait for it. */
@@ -29,7 +31,8 @@ export class MemoryLog implements CoordinatorLog {
             this.dies = false
             throw new Error("the log has a bug")
           }
-          if (this.refuseWith !== ErrorCode.NONE) return Effect.fail(new AppendFailed({ errorCode: this.refuseWith }))
+          if (this.refuseWith !== ErrorCode.NONE && this.#allowed-- <= 0)
+            return Effect.fail(new AppendFailed({ errorCode: this.refuseWith }))
           if (sizeInBytes(batch, 0) > this.bytesMax) throw new Error("the batch is larger than the log allows")
           this.batches.push(batch)
           return Effect.succeed(this.batches.length)
@@ -48,6 +51,11 @@ export class MemoryLog implements CoordinatorLog {
 
   get records(): number {
     return this.batches.reduce((sum, batch) => sum + recordsCount(batch, 0), 0)
+  }
+
+  failAfter(appends: number, errorCode: ErrorCode): void {
+    this.#allowed = appends
+    this.refuseWith = errorCode
   }
 
   hold(): void {

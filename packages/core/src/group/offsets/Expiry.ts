@@ -31,7 +31,7 @@ export const planExpiry = (
     else records.push({ _tag: "Offset", groupId, topic, partition, value: null })
   }
   const forgotten = kept === 0 && group.state === "Empty" && group.pendingJoins.size === 0
-  if (forgotten && group.persisted) records.push({ _tag: "GroupMetadata", groupId, value: null })
+  if (forgotten) records.push({ _tag: "GroupMetadata", groupId, value: null })
   return { records }
 }
 
