@@ -90,6 +90,91 @@ const topic: Command = {
   ]
 }
 
+const GROUP_ARGUMENT = { name: "group", doc: "the group's id" }
+
+const group: Command = {
+  name: "group",
+  doc: "List, describe, reset and delete consumer groups of any Kafka-compatible cluster",
+  flags: [],
+  subcommands: [
+    {
+      name: "list",
+      doc: "List groups with their type and state",
+      flags: [BOOTSTRAP, JSON_OUTPUT, TIMEOUT],
+      run: async (parsed) => (await import("./commands/Group.ts")).list(parsed)
+    },
+    {
+      name: "describe",
+      doc: "Show a group's members, committed offsets and lag",
+      arguments: [GROUP_ARGUMENT],
+      flags: [BOOTSTRAP, JSON_OUTPUT, TIMEOUT],
+      run: async (parsed) => (await import("./commands/Group.ts")).describe(parsed)
+    },
+    {
+      name: "reset",
+      doc: "Move a group's committed offsets; it must have no members",
+      arguments: [GROUP_ARGUMENT],
+      flags: [
+        BOOTSTRAP,
+        {
+          name: "topic",
+          value: "TOPIC[:P,P]",
+          doc: "Which topics, or partitions of them",
+          fallback: "all that the group has committed",
+          repeated: true
+        },
+        { name: "to-earliest", doc: "To the start of each log" },
+        { name: "to-latest", doc: "To the end of each log" },
+        { name: "to-offset", value: "OFFSET", doc: "To this offset, or the nearest in the log" },
+        { name: "shift-by", value: "N", doc: "Forward by N records, backward by a negative N: --shift-by=-10" },
+        { name: "to-datetime", value: "TIME", doc: "To the first record from then on: 2026-11-27T20:00:00Z" },
+        { name: "execute", doc: "Do it; without this the plan is shown" },
+        TIMEOUT
+      ],
+      run: async (parsed) => (await import("./commands/Group.ts")).reset(parsed)
+    },
+    {
+      name: "delete",
+      doc: "Delete a group without members, and its offsets",
+      arguments: [GROUP_ARGUMENT],
+      flags: [BOOTSTRAP, TIMEOUT],
+      run: async (parsed) => (await import("./commands/Group.ts")).remove(parsed)
+    }
+  ]
+}
+
+const RESOURCE_ARGUMENTS = [
+  { name: "kind", doc: "topic, broker or group" },
+  { name: "name", doc: "its name; of a broker the id, or nothing for all brokers", optional: true }
+]
+
+const config: Command = {
+  name: "config",
+  doc: "Show and change configs of topics, brokers and groups of any Kafka-compatible cluster",
+  flags: [],
+  subcommands: [
+    {
+      name: "describe",
+      doc: "Show what is set",
+      arguments: RESOURCE_ARGUMENTS,
+      flags: [BOOTSTRAP, { name: "all", doc: "Everything that counts, defaults as well" }, JSON_OUTPUT, TIMEOUT],
+      run: async (parsed) => (await import("./commands/Config.ts")).describe(parsed)
+    },
+    {
+      name: "alter",
+      doc: "Set and unset; all changes apply, or none",
+      arguments: RESOURCE_ARGUMENTS,
+      flags: [
+        BOOTSTRAP,
+        { name: "set", value: "NAME=VALUE", doc: "retention.ms=3600000", repeated: true },
+        { name: "unset", value: "NAME", doc: "Back to what the broker says", repeated: true },
+        TIMEOUT
+      ],
+      run: async (parsed) => (await import("./commands/Config.ts")).alter(parsed)
+    }
+  ]
+}
+
 const bench: Command = {
   name: "bench",
   doc: "Measure any Kafka-compatible server, and check that what was written is what is read",
@@ -145,5 +230,5 @@ export const ROOT: Command = {
   name: "chronik-effect",
   doc: "A Kafka-compatible, durable log in one npm package",
   flags: [{ name: "version", alias: "v", doc: "Show the version" }],
-  subcommands: [serve, topic, bench]
+  subcommands: [serve, topic, group, config, bench]
 }

@@ -10,13 +10,8 @@ import type { Parsed } from "../args/Command.ts"
 import { usage } from "../CliFailure.ts"
 import { type Column, renderTable } from "../render/table.ts"
 import { readInt } from "../settings/Setting.ts"
+import { print, switched } from "./Flags.ts"
 import { withClient } from "./WithClient.ts"
-
-const print = (text: string): void => {
-  process.stdout.write(`${text}\n`)
-}
-
-const switched = (parsed: Parsed, name: string): boolean => parsed.flags.get(name)?.[0] === "true"
 
 function optionalInt(parsed: Parsed, name: string, max: number, what: string): number | undefined {
   const text = parsed.flags.get(name)?.[0]

@@ -3,10 +3,11 @@
  * moved leader or a lost connection says so. It works with any Kafka-compatible cluster.
  *
  * Who needs a connection of its own (a benchmark's worker, a consumer that waits) opens one with `dedicated`. Deliberately
- * absent: consumer groups, transactions, SASL and TLS; metadata is asked for, never refreshed by a timer.
+ * absent: membership in consumer groups, transactions, SASL and TLS; metadata is asked for, never refreshed by a timer.
  */
 import { ErrorCode } from "@chronik-effect/core/model/ErrorCode.ts"
 import { MetadataApi, type MetadataResponse } from "@chronik-effect/core/protocol/messages/03_Metadata.ts"
+import { FindCoordinatorApi } from "@chronik-effect/core/protocol/messages/10_FindCoordinator.ts"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -224,11 +225,73 @@ export class KafkaClient {
     )
   }
 
+  /** Runs a call at the coordinator of a group; after a retriable error the coordinator is looked for again. */
+  atCoordinator<A>(
+    groupId: string,
+    call: (connection: Connection) => Effect.Effect<A, ClientError>
+  ): Effect.Effect<A, ClientError> {
+    return retrying(this.timeoutMs, () =>
+      this.any.pipe(
+        Effect.flatMap((connection) => findCoordinator(connection, groupId)),
+        Effect.flatMap((address) => this.shared(address)),
+        Effect.flatMap(call)
+      )
+    )
+  }
+
+  /** Runs a call at one broker by its id. */
+  atBroker<A>(
+    nodeId: number,
+    call: (connection: Connection) => Effect.Effect<A, ClientError>
+  ): Effect.Effect<A, ClientError> {
+    return retrying(this.timeoutMs, () =>
+      Effect.gen({ self: this }, function* () {
+        yield* this.metadata([])
+        const broker = this.brokers.get(nodeId)
+        if (broker === undefined) {
+          const known = [...this.brokers.keys()].sort((a, b) => a - b).join(", ")
+          return yield* clientError("unsupported", `The cluster has no broker ${nodeId}; it has ${known}.`)
+        }
+        return yield* Effect.flatMap(this.shared(broker), call)
+      })
+    )
+  }
+
+  /** Runs a call at each broker of the cluster, one after the other. */
+  atEach<A>(
+    call: (connection: Connection) => Effect.Effect<A, ClientError>
+  ): Effect.Effect<ReadonlyArray<A>, ClientError> {
+    return retrying(this.timeoutMs, () =>
+      Effect.gen({ self: this }, function* () {
+        yield* this.metadata([])
+        return yield* Effect.forEach([...this.brokers.values()], (broker) => Effect.flatMap(this.shared(broker), call))
+      })
+    )
+  }
+
   /** Runs a call at any broker. */
   atAny<A>(call: (connection: Connection) => Effect.Effect<A, ClientError>): Effect.Effect<A, ClientError> {
     return retrying(this.timeoutMs, () => Effect.flatMap(this.any, call))
   }
 }
+
+/** The broker that coordinates a group. The request of versions 0 to 3 has one key, the later ones a list. */
+const findCoordinator = Effect.fnUntraced(function* (
+  connection: Connection,
+  groupId: string
+): Effect.fn.Return<BrokerAddress, ClientError> {
+  const version = connection.versionOf(FindCoordinatorApi)
+  if (typeof version !== "number") return yield* version
+  const many = version >= 4
+  const request = many ? { coordinatorKeys: [groupId] } : { key: groupId }
+  const answer = yield* connection.requestIn(FindCoordinatorApi, version, request)
+  const found = many ? answer.coordinators[0] : answer
+  const code = found?.errorCode ?? ErrorCode.UNKNOWN_SERVER_ERROR
+  if (found === undefined || code !== ErrorCode.NONE) {
+    return yield* brokerError(code, `The coordinator of group ${groupId}`, found?.errorMessage)
+  }
+  return found
+})
 
 /** A client whose connections close with the scope. Nothing is connected before the first call. */
 export const makeKafkaClient = Effect.fnUntraced(function* (
