@@ -166,6 +166,12 @@ export const define = (
   ...(options.check === undefined ? {} : { check: options.check })
 })
 
+/** Options of a broker key that may be changed while running, for one broker or for all. */
+export const CLUSTER_WIDE = { mutability: "cluster-wide" } as const satisfies DefinitionOptions
+
+/** Begins the documentation of a key that is accepted, kept and shown, and changes nothing. */
+export const KEPT = "Kept for Kafka's tools; has no effect here. "
+
 /** Definitions by name, in the order of their names: the order in which they are answered. */
 export const definitionTable = (definitions: ReadonlyArray<ConfigDefinition>): ReadonlyMap<string, ConfigDefinition> =>
   new Map(

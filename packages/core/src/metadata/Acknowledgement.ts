@@ -13,6 +13,7 @@ export type MetadataAcks = "quorum" | "leader"
 export const acksOf = (command: Command, policy: MetadataAcks): MetadataAcks => {
   switch (command._tag) {
     case "AlterConfigs":
+    case "AlterClientQuotas":
       return policy
     case "RegisterNode":
     case "FenceNode":

@@ -5,6 +5,7 @@
  * `commandId` names a command that may be proposed more than once (a forward that is retried after a change of the
  * controller): only its first application has an effect. Null where a proposal is never repeated.
  */
+import type { QuotaEntity } from "./ClientQuotas.ts"
 import type { EndpointImage } from "./MetadataImage.ts"
 
 export interface NewPartition {
@@ -61,7 +62,7 @@ export interface ConfigChange {
 }
 
 /** Kafka's resource types that have configs in the image. */
-export const ConfigResource = { TOPIC: 2, BROKER: 4 } as const
+export const ConfigResource = { TOPIC: 2, BROKER: 4, CLIENT_METRICS: 16, GROUP: 32 } as const
 export type ConfigResource = (typeof ConfigResource)[keyof typeof ConfigResource]
 
 interface Identified {
@@ -121,9 +122,23 @@ export interface PartitionOps extends Identified {
 export interface AlterConfigs extends Identified {
   readonly _tag: "AlterConfigs"
   readonly resourceType: ConfigResource
-  /** A topic's id (never its name), or a broker's id as text, "" for all brokers. */
+  /** A topic's id (never its name); a broker's id as text, "" for all brokers; a group's id; a subscription's name. */
   readonly resource: string
   readonly changes: ReadonlyArray<ConfigChange>
+}
+
+export interface QuotaChange {
+  readonly key: string
+  /** Null removes the key. */
+  readonly value: number | null
+}
+
+/** All of one entity's changes, or none. */
+export interface AlterClientQuotas extends Identified {
+  readonly _tag: "AlterClientQuotas"
+  /** Sorted by type (`sortedEntity`). */
+  readonly entity: QuotaEntity
+  readonly changes: ReadonlyArray<QuotaChange>
 }
 
 export interface AllocateProducerIds extends Identified {
@@ -148,5 +163,6 @@ export type Command =
   | CreatePartitions
   | PartitionOps
   | AlterConfigs
+  | AlterClientQuotas
   | AllocateProducerIds
   | SetFeature

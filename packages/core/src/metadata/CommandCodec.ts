@@ -7,15 +7,18 @@
  */
 import { Packr } from "msgpackr/pack"
 import { unreachable } from "../base/Assert.ts"
+import type { QuotaEntity, QuotaEntityType } from "./ClientQuotas.ts"
 import type {
+  AlterConfigs,
   Command,
   ConfigChange,
   ConfigOp,
-  ConfigResource,
   ElectionOp,
   NewPartition,
-  PartitionOp
+  PartitionOp,
+  QuotaChange
 } from "./Command.ts"
+import { ConfigResource } from "./Command.ts"
 import type { EndpointImage } from "./MetadataImage.ts"
 
 /** A log entry or snapshot that this version cannot read: damaged, or written by a newer chronik-effect. */
@@ -50,14 +53,27 @@ const TAG = {
   PartitionOps: 7,
   AlterConfigs: 8,
   AllocateProducerIds: 9,
-  SetFeature: 10
+  SetFeature: 10,
+  AlterClientQuotas: 11
 } as const satisfies Record<Command["_tag"], number>
 
-const VERSION: Readonly<Record<number, number>> = { [TAG.PartitionOps]: 2 }
-const versionOf = (tag: number): number => VERSION[tag] ?? 1
+/** Versions that are read, by tag; 1 alone where nothing is said. */
+const READ: Readonly<Record<number, readonly [first: number, last: number]>> = {
+  // Version 1 of PartitionOps named no directory, and none can be made up for it.
+  [TAG.PartitionOps]: [2, 2],
+  // Version 2 is about groups or client metrics, which a reader of version 1 would take for topics.
+  [TAG.AlterConfigs]: [1, 2]
+}
+const readVersions = (tag: number): readonly [first: number, last: number] => READ[tag] ?? [1, 1]
 
 export const encodeCommand = (command: Command): Uint8Array =>
-  pack([TAG[command._tag], versionOf(TAG[command._tag]), command.commandId ?? null, ...fieldsOf(command)])
+  pack([TAG[command._tag], writtenVersion(command), command.commandId ?? null, ...fieldsOf(command)])
+
+const writtenVersion = (command: Command): number =>
+  command._tag === "AlterConfigs" ? configsVersion(command) : readVersions(TAG[command._tag])[1]
+
+const configsVersion = ({ resourceType }: AlterConfigs): number =>
+  resourceType === ConfigResource.TOPIC || resourceType === ConfigResource.BROKER ? 1 : 2
 
 const fieldsOf = (command: Command): ReadonlyArray<unknown> => {
   switch (command._tag) {
@@ -89,6 +105,8 @@ const fieldsOf = (command: Command): ReadonlyArray<unknown> => {
       return [command.ops.map(packOp)]
     case "AlterConfigs":
       return [command.resourceType, command.resource, command.changes.map(({ name, op, value }) => [name, op, value])]
+    case "AlterClientQuotas":
+      return [command.entity, command.changes.map(({ key, value }) => [key, value])]
     case "AllocateProducerIds":
       return [command.nodeId, command.count]
     case "SetFeature":
@@ -141,8 +159,9 @@ export const decodeCommand = (bytes: Uint8Array): Command => {
   const row = new Row(unpack(bytes), "a metadata command")
   const tag = row.number()
   const version = row.number()
-  if (version > versionOf(tag)) throw tooNew(`version ${version} of the metadata command ${tag}`)
-  if (version < versionOf(tag)) throw tooOld(`version ${version} of the metadata command ${tag}`)
+  const [first, last] = readVersions(tag)
+  if (version > last) throw tooNew(`version ${version} of the metadata command ${tag}`)
+  if (version < first) throw tooOld(`version ${version} of the metadata command ${tag}`)
   const commandId = row.nullable(() => row.string())
   const command = commandOf(tag, row)
   return commandId === null ? command : { ...command, commandId }
@@ -153,7 +172,6 @@ const tooNew = (what: string): MetadataFormatError =>
     `The metadata log holds ${what}, which this chronik-effect does not know: start the newer one.`
   )
 
-/** Version 1 of PartitionOps named no directory, and none can be made up for it. */
 const tooOld = (what: string): MetadataFormatError =>
   new MetadataFormatError(`The metadata log holds ${what}, which was never part of a release and is no longer read.`)
 
@@ -194,6 +212,8 @@ const commandOf = (tag: number, row: Row): Command => {
         resource: row.string(),
         changes: row.array(changeOf)
       }
+    case TAG.AlterClientQuotas:
+      return { _tag: "AlterClientQuotas", entity: row.array(entityPartOf), changes: row.array(quotaChangeOf) }
     case TAG.AllocateProducerIds:
       return { _tag: "AllocateProducerIds", nodeId: row.number(), count: row.number() }
     case TAG.SetFeature:
@@ -237,6 +257,16 @@ const changeOf = (row: Row): ConfigChange => ({
   name: row.string(),
   op: row.number() as ConfigOp,
   value: row.nullable(() => row.string())
+})
+
+export const entityPartOf = (row: Row): QuotaEntity[number] => [
+  row.string() as QuotaEntityType,
+  row.nullable(() => row.string())
+]
+
+const quotaChangeOf = (row: Row): QuotaChange => ({
+  key: row.string(),
+  value: row.nullable(() => row.number())
 })
 
 /** A cursor over one positional array which checks each field's type: bytes from disk are not trusted. */

@@ -1,17 +1,22 @@
 /**
- * Judging changes of configuration: AlterConfigs and IncrementalAlterConfigs of a topic or a broker. All of one resource's
- * changes are accepted, or none.
+ * Judging changes of configuration: AlterConfigs and IncrementalAlterConfigs of a topic, a broker, a group or a client metrics
+ * subscription. All of one resource's changes are accepted, or none.
  */
-import { Result } from "effect"
+import { HashMap, Option, Result } from "effect"
 import type { BrokerConfig } from "../config/BrokerConfig.ts"
 import { BROKER_CONFIGS } from "../config/BrokerConfigDefinitions.ts"
+import { CLIENT_METRICS_CONFIGS, clientMetricsConfigsProblem } from "../config/ClientMetricsConfig.ts"
 import { type ConfigDefinition, invalidReason } from "../config/ConfigDefinition.ts"
+import { GROUP_CONFIGS, groupConfigsProblem } from "../config/GroupConfig.ts"
 import { brokerValueOf, TOPIC_CONFIGS, topicConfigsProblem } from "../config/TopicConfig.ts"
 import { ErrorCode } from "../model/ErrorCode.ts"
 import { type AlterConfigs, type ConfigChange, ConfigOp, ConfigResource } from "./Command.ts"
 import { type Decision, refuse, topicNameProblem } from "./Decide.ts"
 import type { MetadataImage } from "./MetadataImage.ts"
-import { changedConfigs } from "./Replay.ts"
+import { changedConfigs } from "./ReplayConfigs.ts"
+
+/** Most groups, and most client metrics subscriptions, that may have configs of their own. */
+export const NAMED_RESOURCES_MAX = 10_000
 
 export interface ConfigsRequest {
   readonly resourceType: number
@@ -34,11 +39,20 @@ export const decideAlterConfigs = (
       return decideTopic(request, image, broker)
     case ConfigResource.BROKER:
       return decideBroker(request, image, broker)
-    default:
-      return refuse(
-        ErrorCode.INVALID_REQUEST,
-        `Configs of the resource type ${request.resourceType} cannot be altered here: use 2 (topic) or 4 (broker).`
+    case ConfigResource.GROUP:
+      return decideNamed(request, image.groupConfigs, GROUP_CONFIGS, ConfigResource.GROUP, (values) =>
+        groupConfigsProblem(values, broker)
       )
+    case ConfigResource.CLIENT_METRICS:
+      return decideNamed(
+        request,
+        image.clientMetrics,
+        CLIENT_METRICS_CONFIGS,
+        ConfigResource.CLIENT_METRICS,
+        clientMetricsConfigsProblem
+      )
+    default:
+      return refuse(ErrorCode.INVALID_REQUEST, `Unsupported config resource type ${request.resourceType}.`)
   }
 }
 
@@ -96,6 +110,32 @@ const decideBroker = (request: ConfigsRequest, image: MetadataImage, broker: Bro
       resource,
       changes
     })
+  })
+}
+
+/** A group or a subscription: any name will do, and it need not be known before. */
+const decideNamed = (
+  { resourceName, changes }: ConfigsRequest,
+  known: HashMap.HashMap<string, ReadonlyMap<string, string>>,
+  definitions: ReadonlyMap<string, ConfigDefinition>,
+  resourceType: ConfigResource,
+  problemOf: (values: ReadonlyMap<string, string>) => string | undefined
+): Decision<AlterConfigs> => {
+  if (resourceName === "") return refuse(ErrorCode.INVALID_REQUEST, "The name of the resource must not be empty.")
+  const before = Option.getOrUndefined(HashMap.get(known, resourceName))
+  if (before === undefined && HashMap.size(known) >= NAMED_RESOURCES_MAX) {
+    return refuse(
+      ErrorCode.POLICY_VIOLATION,
+      `${NAMED_RESOURCES_MAX} resources of this type have configs of their own, which is the most: remove some first.`
+    )
+  }
+  const overrides = before ?? new Map<string, string>()
+  const inherited = (key: string) => definitions.get(key)?.default ?? ""
+  return Result.flatMap(checkChanges(changes, definitions, overrides, inherited), (checked) => {
+    const problem = problemOf(changedConfigs(overrides, checked, inherited))
+    return problem === undefined
+      ? Result.succeed<AlterConfigs>({ _tag: "AlterConfigs", resourceType, resource: resourceName, changes: checked })
+      : refuse(ErrorCode.INVALID_CONFIG, problem)
   })
 }
 

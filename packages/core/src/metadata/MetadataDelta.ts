@@ -13,7 +13,11 @@ export interface MetadataDelta {
   readonly partitionsChanged: ReadonlyArray<{ readonly topic: TopicImage; readonly partition: number }>
   readonly topicConfigsChanged: ReadonlyArray<TopicImage>
   readonly brokersChanged: boolean
+  /** Some broker's, or those of all brokers: what topics and groups inherit may be different now. */
   readonly brokerConfigsChanged: boolean
+  /** Ids of the groups whose configs changed; the groups need not exist. */
+  readonly groupConfigsChanged: ReadonlyArray<string>
+  readonly clientQuotasChanged: boolean
 }
 
 export const EMPTY_DELTA: MetadataDelta = {
@@ -23,5 +27,7 @@ export const EMPTY_DELTA: MetadataDelta = {
   partitionsChanged: [],
   topicConfigsChanged: [],
   brokersChanged: false,
-  brokerConfigsChanged: false
+  brokerConfigsChanged: false,
+  groupConfigsChanged: [],
+  clientQuotasChanged: false
 }

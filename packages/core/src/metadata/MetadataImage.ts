@@ -7,6 +7,7 @@
  * node only (who is connected). Two images of the same log prefix encode to the same bytes (`Snapshot`).
  */
 import { HashMap, Option } from "effect"
+import type { ClientQuota } from "./ClientQuotas.ts"
 
 export interface PartitionImage {
   readonly partition: number
@@ -104,6 +105,12 @@ export interface MetadataFields {
   readonly brokers: ReadonlyMap<number, BrokerImage>
   /** By broker id as text; "" holds the cluster-wide defaults. */
   readonly brokerConfigs: ReadonlyMap<string, ReadonlyMap<string, string>>
+  /** By group id: only what was set for the group, which need not exist. */
+  readonly groupConfigs: HashMap.HashMap<string, ReadonlyMap<string, string>>
+  /** By name of the subscription. */
+  readonly clientMetrics: HashMap.HashMap<string, ReadonlyMap<string, string>>
+  /** By `entityKey`. */
+  readonly clientQuotas: HashMap.HashMap<string, ClientQuota>
   readonly features: ReadonlyMap<string, number>
   readonly nextProducerId: number
   readonly nextStream: number
@@ -133,6 +140,15 @@ export class MetadataImage {
   }
   get brokerConfigs(): ReadonlyMap<string, ReadonlyMap<string, string>> {
     return this.fields.brokerConfigs
+  }
+  get groupConfigs(): HashMap.HashMap<string, ReadonlyMap<string, string>> {
+    return this.fields.groupConfigs
+  }
+  get clientMetrics(): HashMap.HashMap<string, ReadonlyMap<string, string>> {
+    return this.fields.clientMetrics
+  }
+  get clientQuotas(): HashMap.HashMap<string, ClientQuota> {
+    return this.fields.clientQuotas
   }
   get features(): ReadonlyMap<string, number> {
     return this.fields.features
@@ -166,6 +182,11 @@ export class MetadataImage {
     return found === name ? undefined : found
   }
 
+  /** What was set for this group; undefined where nothing was. */
+  groupConfig(groupId: string): ReadonlyMap<string, string> | undefined {
+    return Option.getOrUndefined(HashMap.get(this.fields.groupConfigs, groupId))
+  }
+
   /** The result of the command with this id, if it has been applied lately. */
   appliedCommand(commandId: string): AppliedCommand | undefined {
     return Option.getOrUndefined(HashMap.get(this.fields.commands, commandId))
@@ -193,6 +214,9 @@ export const emptyImage = (clusterId: string): MetadataImage =>
     foldedNames: HashMap.empty(),
     brokers: new Map(),
     brokerConfigs: new Map(),
+    groupConfigs: HashMap.empty(),
+    clientMetrics: HashMap.empty(),
+    clientQuotas: HashMap.empty(),
     features: new Map(),
     nextProducerId: 0,
     nextStream: 1,

@@ -4,22 +4,13 @@
  *
  * Proposals are decided against an image that may be behind those still in flight, so a command is checked again here
  * against what it depends on (the name is free, the epoch is current); one that no longer fits changes nothing and its result
- * says `Rejected`. Nodes are applied in `ReplayNodes`, partitions in `ReplayPartitions`. What `decide` alone can judge (limits, config values) is not looked at again.
+ * says `Rejected`. Nodes are applied in `ReplayNodes`, partitions in `ReplayPartitions`, configs and quotas in `ReplayConfigs`.
+ * What `decide` alone can judge (limits, config values) is not looked at again.
  */
 import { HashMap } from "effect"
 import { assert, unreachable } from "../base/Assert.ts"
-import { listElements } from "../config/ConfigDefinition.ts"
 import { ErrorCode } from "../model/ErrorCode.ts"
-import {
-  type AlterConfigs,
-  type Command,
-  type ConfigChange,
-  ConfigOp,
-  ConfigResource,
-  type CreatePartitions,
-  type CreateTopic,
-  type DeleteTopic
-} from "./Command.ts"
+import type { Command, CreatePartitions, CreateTopic, DeleteTopic } from "./Command.ts"
 import { EMPTY_DELTA, type MetadataDelta } from "./MetadataDelta.ts"
 import {
   type CommandResult,
@@ -29,6 +20,7 @@ import {
   type TopicImage
 } from "./MetadataImage.ts"
 import { APPLIED, type Outcome, rejected } from "./Outcome.ts"
+import { alterClientQuotas, alterConfigs, withTopic } from "./ReplayConfigs.ts"
 import { fenceNode, registerNode, unregisterNode } from "./ReplayNodes.ts"
 import { newPartitions, partitionOps } from "./ReplayPartitions.ts"
 
@@ -81,6 +73,8 @@ const apply = (image: MetadataImage, command: Command, endOffset: number): Outco
       return partitionOps(image, command, endOffset)
     case "AlterConfigs":
       return alterConfigs(image, command)
+    case "AlterClientQuotas":
+      return alterClientQuotas(image, command)
     case "AllocateProducerIds":
       return {
         fields: { nextProducerId: image.nextProducerId + command.count },
@@ -171,59 +165,6 @@ const createPartitions = (image: MetadataImage, command: CreatePartitions, endOf
     delta: { ...EMPTY_DELTA, partitionsAdded: [{ topic: changed, from: command.from }] },
     result: APPLIED
   }
-}
-
-const withTopic = (image: MetadataImage, topic: TopicImage): Partial<MetadataFields> => ({
-  topicsByName: HashMap.set(image.fields.topicsByName, topic.name, topic),
-  topicsById: HashMap.set(image.fields.topicsById, topic.topicId, topic)
-})
-
-// --- configs
-
-const alterConfigs = (image: MetadataImage, command: AlterConfigs): Outcome => {
-  if (command.resourceType === ConfigResource.BROKER) {
-    const brokerConfigs = new Map(image.brokerConfigs)
-    const values = changedConfigs(brokerConfigs.get(command.resource) ?? new Map(), command.changes, () => "")
-    if (values.size === 0) brokerConfigs.delete(command.resource)
-    else brokerConfigs.set(command.resource, values)
-    return { fields: { brokerConfigs }, delta: { ...EMPTY_DELTA, brokerConfigsChanged: true }, result: APPLIED }
-  }
-  const topic = image.topicById(command.resource)
-  if (topic === undefined) {
-    return rejected(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, `There is no topic with the id ${command.resource}.`)
-  }
-  const changed = { ...topic, configs: changedConfigs(topic.configs, command.changes, () => "") }
-  return {
-    fields: withTopic(image, changed),
-    delta: { ...EMPTY_DELTA, topicConfigsChanged: [changed] },
-    result: APPLIED
-  }
-}
-
-/**
- * Overrides after the changes. `inherited` gives the value that a list without an override starts from; `decide` resolves it
- * into the command (as a SET), so that replay depends on the image only.
- */
-export const changedConfigs = (
-  overrides: ReadonlyMap<string, string>,
-  changes: ReadonlyArray<ConfigChange>,
-  inherited: (name: string) => string
-): ReadonlyMap<string, string> => {
-  const values = new Map(overrides)
-  for (const { name, op, value } of changes) {
-    if (op === ConfigOp.DELETE) values.delete(name)
-    else if (op === ConfigOp.SET) values.set(name, value ?? "")
-    else {
-      const elements = listElements(values.get(name) ?? inherited(name))
-      const named = listElements(value ?? "")
-      const next =
-        op === ConfigOp.APPEND
-          ? [...elements, ...named.filter((element, i) => !elements.includes(element) && named.indexOf(element) === i)]
-          : elements.filter((element) => !named.includes(element))
-      values.set(name, next.join(","))
-    }
-  }
-  return values
 }
 
 // --- command ids

@@ -1,12 +1,14 @@
 /**
  * A whole image as bytes: msgpack, one positional array
- * `[version, clusterId, offset, nextStream, nextProducerId, brokers, brokerConfigs, features, topics, commands]`.
+ * `[version, clusterId, offset, nextStream, nextProducerId, brokers, brokerConfigs, features, topics, commands, groupConfigs,
+ * clientMetrics, clientQuotas]`. Version 1 had no directories of replicas, version 2 nothing after `commands`.
  *
  * Everything is written in a defined order (ids, names), so equal images have equal bytes on every node. Integrity (checksum,
  * atomic replacement) is the file's matter: `server/metadata/SnapshotFile`.
  */
 import { HashMap } from "effect"
-import { endpointOf, MetadataFormatError, pack, packEndpoint, Row, unpack } from "./CommandCodec.ts"
+import { type ClientQuota, entityKey } from "./ClientQuotas.ts"
+import { endpointOf, entityPartOf, MetadataFormatError, pack, packEndpoint, Row, unpack } from "./CommandCodec.ts"
 import {
   type AppliedCommand,
   type BrokerImage,
@@ -18,7 +20,7 @@ import {
   type TopicImage
 } from "./MetadataImage.ts"
 
-const VERSION = 2
+const VERSION = 3
 
 export const encodeSnapshot = (image: MetadataImage): Uint8Array =>
   pack([
@@ -28,16 +30,24 @@ export const encodeSnapshot = (image: MetadataImage): Uint8Array =>
     image.nextStream,
     image.nextProducerId,
     [...image.brokers.values()].sort((a, b) => a.nodeId - b.nodeId).map(packBroker),
-    sorted(image.brokerConfigs).map(([resource, values]) => [resource, sorted(values)]),
+    sorted(image.brokerConfigs).map(packConfigs),
     sorted(image.features),
     [...image.topics()].sort((a, b) => (a.name < b.name ? -1 : 1)).map(packTopic),
     [...HashMap.entries(image.fields.commands)]
       .sort(([, a], [, b]) => a.endOffset - b.endOffset)
-      .map(([id, { endOffset, result }]) => [id, endOffset, packResult(result)])
+      .map(([id, { endOffset, result }]) => [id, endOffset, packResult(result)]),
+    sorted(HashMap.entries(image.groupConfigs)).map(packConfigs),
+    sorted(HashMap.entries(image.clientMetrics)).map(packConfigs),
+    sorted(HashMap.entries(image.clientQuotas)).map(([, { entity, values }]) => [entity, sorted(values)])
   ])
 
-const sorted = <V>(map: ReadonlyMap<string, V>): ReadonlyArray<[string, V]> =>
-  [...map].sort(([a], [b]) => (a < b ? -1 : 1))
+const packConfigs = ([resource, values]: [string, ReadonlyMap<string, string>]): ReadonlyArray<unknown> => [
+  resource,
+  sorted(values)
+]
+
+const sorted = <V>(map: Iterable<readonly [string, V]>): Array<[string, V]> =>
+  Array.from(map, ([key, value]): [string, V] => [key, value]).sort(([a], [b]) => (a < b ? -1 : 1))
 
 const packBroker = (broker: BrokerImage): ReadonlyArray<unknown> => [
   broker.nodeId,
@@ -91,7 +101,7 @@ const packResult = (result: CommandResult): ReadonlyArray<unknown> => {
 export const decodeSnapshot = (bytes: Uint8Array): MetadataImage => {
   const row = new Row(unpack(bytes), "a metadata snapshot")
   const version = row.number()
-  if (version !== VERSION && version !== 1) {
+  if (!Number.isInteger(version) || version < 1 || version > VERSION) {
     throw new MetadataFormatError(
       `The metadata snapshot has version ${version}; this chronik-effect reads versions up to ${VERSION}: start the newer one.`
     )
@@ -101,7 +111,7 @@ export const decodeSnapshot = (bytes: Uint8Array): MetadataImage => {
   const nextStream = row.number()
   const nextProducerId = row.number()
   const brokers = row.array(brokerOf)
-  const brokerConfigs = row.array((r): [string, ReadonlyMap<string, string>] => [r.string(), new Map(r.array(pairOf))])
+  const brokerConfigs = row.array(configsOf)
   const features = row.array((r): [string, number] => [r.string(), r.number()])
   // Version 1 did not say where replicas lie: they are taken to be where their nodes are registered.
   const directoryOf = (node: number) => brokers.find((broker) => broker.nodeId === node)?.directoryId ?? ""
@@ -110,6 +120,10 @@ export const decodeSnapshot = (bytes: Uint8Array): MetadataImage => {
     r.string(),
     { endOffset: r.number(), result: r.struct(resultOf) }
   ])
+  const later = version >= 3
+  const groupConfigs = later ? row.array(configsOf) : []
+  const clientMetrics = later ? row.array(configsOf) : []
+  const clientQuotas = later ? row.array(quotaOf) : []
   return new MetadataImage({
     ...empty.fields,
     offset,
@@ -117,6 +131,9 @@ export const decodeSnapshot = (bytes: Uint8Array): MetadataImage => {
     nextProducerId,
     brokers: new Map(brokers.map((broker) => [broker.nodeId, broker])),
     brokerConfigs: new Map(brokerConfigs),
+    groupConfigs: HashMap.fromIterable(groupConfigs),
+    clientMetrics: HashMap.fromIterable(clientMetrics),
+    clientQuotas: HashMap.fromIterable(clientQuotas.map((quota) => [entityKey(quota.entity), quota])),
     features: new Map(features),
     topicsByName: HashMap.fromIterable(topics.map((topic) => [topic.name, topic])),
     topicsById: HashMap.fromIterable(topics.map((topic) => [topic.topicId, topic])),
@@ -126,6 +143,13 @@ export const decodeSnapshot = (bytes: Uint8Array): MetadataImage => {
     firstCommand: commands[0]?.[1].endOffset ?? offset
   })
 }
+
+const configsOf = (row: Row): [string, ReadonlyMap<string, string>] => [row.string(), new Map(row.array(pairOf))]
+
+const quotaOf = (row: Row): ClientQuota => ({
+  entity: row.array(entityPartOf),
+  values: new Map(row.array((r): [string, number] => [r.string(), r.number()]))
+})
 
 const pairOf = (row: Row): [string, string] => [row.string(), row.string()]
 

@@ -7,7 +7,9 @@ it("only what may be lost without harm is answered after the leader's fsync (rul
   fc.assert(
     fc.property(command, (one) => {
       expect(acksOf(one, "quorum")).toBe("quorum")
-      expect(acksOf(one, "leader")).toBe(one._tag === "AlterConfigs" ? "leader" : "quorum")
+      expect(acksOf(one, "leader")).toBe(
+        one._tag === "AlterConfigs" || one._tag === "AlterClientQuotas" ? "leader" : "quorum"
+      )
     }),
     { numRuns: 300 }
   )

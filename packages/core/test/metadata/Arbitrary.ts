@@ -1,5 +1,6 @@
 /** Random commands over a small world, so that they meet each other: few names, nodes and topic ids. */
 import * as fc from "fast-check"
+import type { QuotaEntity } from "../../src/metadata/ClientQuotas.ts"
 import type { Command } from "../../src/metadata/Command.ts"
 import { emptyImage, type MetadataImage } from "../../src/metadata/MetadataImage.ts"
 import { replay } from "../../src/metadata/Replay.ts"
@@ -45,6 +46,19 @@ const op = fc.record({
   target: fc.option(nodes, { nil: null }),
   countedDirectory: fc.constantFrom(null, "dirA", "dirB")
 })
+
+const quotaName = fc.constantFrom(null, "a", "b")
+const quotaEntity: fc.Arbitrary<QuotaEntity> = fc.oneof(
+  quotaName.map((name): QuotaEntity => [["user", name]]),
+  quotaName.map((name): QuotaEntity => [["client-id", name]]),
+  quotaName.map((name): QuotaEntity => [["ip", name]]),
+  fc.tuple(quotaName, quotaName).map(
+    ([clientId, user]): QuotaEntity => [
+      ["client-id", clientId],
+      ["user", user]
+    ]
+  )
+)
 
 export const command: fc.Arbitrary<Command> = fc.oneof(
   fc.record({
@@ -95,6 +109,25 @@ export const command: fc.Arbitrary<Command> = fc.oneof(
     resourceType: fc.constant(4 as const),
     resource: fc.constantFrom("", "1"),
     changes
+  }),
+  fc.record({
+    _tag: fc.constant("AlterConfigs" as const),
+    commandId,
+    resourceType: fc.constantFrom(16 as const, 32 as const),
+    resource: fc.constantFrom("g", "h"),
+    changes
+  }),
+  fc.record({
+    _tag: fc.constant("AlterClientQuotas" as const),
+    commandId,
+    entity: quotaEntity,
+    changes: fc.array(
+      fc.record({
+        key: fc.constantFrom("producer_byte_rate", "request_percentage"),
+        value: fc.constantFrom(null, 1, 0.25, 1e12)
+      }),
+      { maxLength: 3 }
+    )
   }),
   fc.record({
     _tag: fc.constant("AllocateProducerIds" as const),

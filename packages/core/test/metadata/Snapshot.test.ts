@@ -19,6 +19,9 @@ describe("snapshots", () => {
           [...image.topics()].sort((a, b) => (a.name < b.name ? -1 : 1))
         )
         expect(again.brokers).toEqual(image.brokers)
+        expect(new Map(again.groupConfigs)).toEqual(new Map(image.groupConfigs))
+        expect(new Map(again.clientMetrics)).toEqual(new Map(image.clientMetrics))
+        expect(new Map(again.clientQuotas)).toEqual(new Map(image.clientQuotas))
         expect(again.nextStream).toBe(image.nextStream)
         for (const topic of image.topics()) expect(again.topicById(topic.topicId)).toEqual(topic)
       })
@@ -54,10 +57,41 @@ describe("snapshots", () => {
     expect(image.topic("t")!.partitions[0]).toMatchObject({ leaderEpoch: 3, electedAt: 7 })
   })
 
+  it("of version 2 hold no configs of groups, no subscriptions and no quotas", () => {
+    const image = decodeSnapshot(pack([2, "c", 9, 2, 0, [], [["", [["log.retention.ms", "5"]]]], [], [], []]))
+    expect(image.brokerConfigs.get("")).toEqual(new Map([["log.retention.ms", "5"]]))
+    expect([[...image.groupConfigs], [...image.clientMetrics], [...image.clientQuotas]]).toEqual([[], [], []])
+  })
+
+  // The format on disk. A change here breaks every data directory: add a version instead.
+  it("of version 3 are pinned", () => {
+    const image = replayAll([
+      {
+        _tag: "AlterConfigs",
+        resourceType: 32,
+        resource: "g",
+        changes: [{ name: "a", op: 0, value: "b" }]
+      },
+      { _tag: "AlterConfigs", resourceType: 16, resource: "m", changes: [{ name: "c", op: 0, value: "d" }] },
+      {
+        _tag: "AlterClientQuotas",
+        entity: [
+          ["client-id", null],
+          ["user", "u"]
+        ],
+        changes: [{ key: "k", value: 0.5 }]
+      }
+    ])
+    expect(Buffer.from(encodeSnapshot(image)).toString("hex")).toBe(
+      "9d03a7636c757374657203010090909090909192a1679192a161a1629192a16d9192a163a16491929292a9636c69656e742d6964c092a475736572a1759192a16bcb3fe0000000000000"
+    )
+  })
+
   it("are refused when damaged or of another version", () => {
     const bytes = encodeSnapshot(emptyImage("c"))
     expect(() => decodeSnapshot(bytes.slice(0, 5))).toThrow(MetadataFormatError)
-    expect(() => decodeSnapshot(pack([3, "c"]))).toThrow(/version 3/)
+    expect(() => decodeSnapshot(pack([4, "c"]))).toThrow(/version 4/)
+    expect(() => decodeSnapshot(pack([0, "c"]))).toThrow(/version 0/)
     expect(() => decodeSnapshot(pack(["x"]))).toThrow(MetadataFormatError)
   })
 })
@@ -184,6 +218,24 @@ describe("command bytes", () => {
     [
       { _tag: "AlterConfigs", resourceType: 2, resource: topicIdOf(2), changes: [{ name: "a", op: 1, value: null }] },
       "960801c002b6746f70696341414141414141414141414141414143419193a16101c0"
+    ],
+    [
+      { _tag: "AlterConfigs", resourceType: 32, resource: "g", changes: [{ name: "a", op: 0, value: "1" }] },
+      "960802c020a1679193a16100a131"
+    ],
+    [
+      {
+        _tag: "AlterClientQuotas",
+        entity: [
+          ["client-id", "c"],
+          ["user", null]
+        ],
+        changes: [
+          { key: "k", value: 1.5 },
+          { key: "l", value: null }
+        ]
+      },
+      "950b01c09292a9636c69656e742d6964a16392a475736572c09292a16bcb3ff800000000000092a16cc0"
     ],
     [{ _tag: "AllocateProducerIds", nodeId: 1, count: 1000 }, "950901c001cd03e8"],
     [{ _tag: "SetFeature", name: "f", level: 1 }, "950a01c0a16601"]
