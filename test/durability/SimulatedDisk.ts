@@ -274,6 +274,8 @@ export class SimulatedDisk {
           done(this.#dead || code !== undefined ? this.#error("syncDirectory", path, code ?? "EIO") : undefined)
         })
       },
+      space: () => undefined,
+      absolute: (path) => path,
       join: (...parts) => parts.join("/").replace(/\/[^/]+\/\.\.$/, ""),
       nowMicros: () => this.operations,
       crc32: (bytes, seed) => crc32(bytes, seed)

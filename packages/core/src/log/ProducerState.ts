@@ -48,6 +48,14 @@ interface ProducerEntry {
   lastAppendMillis: number
 }
 
+export interface ActiveProducer {
+  readonly producerId: number
+  readonly epoch: number
+  /** -1: it has written markers only. */
+  readonly lastSequence: number
+  readonly lastAppendMillis: number
+}
+
 /** **Shape** `errorCode` NONE without `duplicate`: append it. NONE with `duplicate`: answer with that batch's offsets. */
 export interface ProducerCheck {
   readonly errorCode: ErrorCode
@@ -161,8 +169,14 @@ export class ProducerState {
     this.#producers = undefined
   }
 
-  /** What DescribeProducers shows, in order of first append. */
-  *entries(): Iterable<{ producerId: number; epoch: number; lastSequence: number; lastAppendMillis: number }> {
+  /** What DescribeProducers shows: producers that have not expired, in order of first append. */
+  *active(nowMillis: number): Iterable<ActiveProducer> {
+    for (const producer of this.entries()) {
+      if (nowMillis - producer.lastAppendMillis < this.expirationMs) yield producer
+    }
+  }
+
+  *entries(): Iterable<ActiveProducer> {
     for (const [producerId, entry] of this.#producers ?? []) {
       const lastSequence = entry.batches.at(-1)?.lastSequence ?? -1
       yield { producerId, epoch: entry.epoch, lastSequence, lastAppendMillis: entry.lastAppendMillis }

@@ -18,14 +18,17 @@ import * as ListGroups from "./16_ListGroups.ts"
 import * as ApiVersions from "./18_ApiVersions.ts"
 import * as CreateTopics from "./19_CreateTopics.ts"
 import * as DeleteTopics from "./20_DeleteTopics.ts"
+import * as DeleteRecords from "./21_DeleteRecords.ts"
 import * as InitProducerId from "./22_InitProducerId.ts"
 import * as OffsetForLeaderEpoch from "./23_OffsetForLeaderEpoch.ts"
 import * as DescribeConfigs from "./32_DescribeConfigs.ts"
+import * as DescribeLogDirs from "./35_DescribeLogDirs.ts"
 import * as CreatePartitions from "./37_CreatePartitions.ts"
 import * as DeleteGroups from "./42_DeleteGroups.ts"
 import * as IncrementalAlterConfigs from "./44_IncrementalAlterConfigs.ts"
 import * as OffsetDelete from "./47_OffsetDelete.ts"
 import * as DescribeCluster from "./60_DescribeCluster.ts"
+import * as DescribeProducers from "./61_DescribeProducers.ts"
 import * as DescribeTopicPartitions from "./75_DescribeTopicPartitions.ts"
 import * as Dispatcher from "./Dispatcher.ts"
 
@@ -45,14 +48,17 @@ const handlers = Effect.gen(function* () {
     yield* ListGroups.make,
     yield* CreateTopics.make,
     yield* DeleteTopics.make,
+    yield* DeleteRecords.make,
     yield* InitProducerId.make,
     yield* OffsetForLeaderEpoch.make,
     yield* DescribeConfigs.make,
+    yield* DescribeLogDirs.make,
     yield* CreatePartitions.make,
     yield* DeleteGroups.make,
     yield* IncrementalAlterConfigs.make,
     yield* OffsetDelete.make,
     yield* DescribeCluster.make,
+    yield* DescribeProducers.make,
     yield* DescribeTopicPartitions.make
   ]
   const apiVersions = yield* ApiVersions.make([...hot, ...forked].map((handler) => handler.api))

@@ -79,6 +79,11 @@ export interface DiskFile {
   readonly close: () => void
 }
 
+export interface DiskSpace {
+  readonly totalBytes: number
+  readonly usableBytes: number
+}
+
 export class Disk extends Context.Service<
   Disk,
   {
@@ -96,6 +101,10 @@ export class Disk extends Context.Service<
     readonly syncDirectoryLater: (path: string, done: (error: DiskError | undefined) => void) => void
     /** `a/b` with the platform's separator. */
     readonly join: (...parts: ReadonlyArray<string>) => string
+    /** Bytes of the file system that `path` lies on, and those that are free for us; undefined where nobody knows. */
+    readonly space: (path: string) => DiskSpace | undefined
+    /** The path from the root on, for people who do not stand where this process does. */
+    readonly absolute: (path: string) => string
     /** Monotonic microseconds: the stamps of commits. `performance.now() * 1000` on a real disk. */
     readonly nowMicros: () => number
     /** zlib's CRC-32, native; `seed` is the CRC of what came before. */

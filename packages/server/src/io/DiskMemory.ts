@@ -172,6 +172,8 @@ export const make = (): Disk["Service"] => {
     },
     syncDirectory: () => {},
     syncDirectoryLater: (_path, done) => queueMicrotask(() => done(undefined)),
+    space: () => undefined,
+    absolute: (path) => path,
     join: (...parts) => parts.join("/"),
     nowMicros: () => performance.now() * 1000,
     crc32: (bytes, seed) => crc32(bytes, seed)

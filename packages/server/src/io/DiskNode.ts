@@ -170,6 +170,16 @@ const disk = Disk.of({
       )
     })
   },
+  space: (at) => {
+    try {
+      const { bsize, blocks, bavail } = fs.statfsSync(at)
+      return { totalBytes: blocks * bsize, usableBytes: bavail * bsize }
+    } catch {
+      // A file system that does not tell is no failure: the protocol has a word for "unknown".
+      return undefined
+    }
+  },
+  absolute: (at) => path.resolve(at),
   join: (...parts) => path.join(...parts),
   nowMicros: () => performance.now() * 1000,
   crc32: (bytes, seed) => crc32(bytes, seed)

@@ -29,8 +29,8 @@ import { FrameKind } from "@chronik-effect/core/wal/Block.ts"
 import { type Cause, Effect, Queue, type Scope } from "effect"
 import { supervise } from "../actor/Supervisor.ts"
 import type { PartitionStore, Read } from "../storage/PartitionStore.ts"
-import type { Wal } from "../storage/Wal.ts"
-import { Append, type AppendFailed, type AppendWaiter, DeferredAppend } from "./Append.ts"
+import type { Wal, WalFailed } from "../storage/Wal.ts"
+import { Append, AppendFailed, type AppendWaiter, DeferredAppend } from "./Append.ts"
 import { WaiterQueue } from "./WaiterQueue.ts"
 
 /** A change of the log other than an append (DeleteRecords, retention): runs on the fiber, between appends. */
@@ -181,6 +181,30 @@ export class Partition {
     this.store.startAt(offset)
     this.wakeReaders()
   }
+
+  /**
+   * DeleteRecords: nothing below `offset`, which must not lie beyond the high watermark, is served from now on. Completes
+   * with the log start when a crash can no longer bring the records back.
+   */
+  deleteRecords(offset: number): Effect.Effect<number, AppendFailed | WalFailed> {
+    return Effect.suspend(() => {
+      if (this.#closed !== ErrorCode.NONE) return Effect.fail(new AppendFailed({ errorCode: this.#closed }))
+      assert(offset <= this.highWatermark, "records beyond the high watermark must not be deleted")
+      this.startAt(offset)
+      return this.#logStartNoted
+    })
+  }
+
+  readonly #logStartNoted = Effect.gen({ self: this }, function* (this: Partition) {
+    while (!this.store.noteLogStart()) {
+      if (this.#wal.full()) return yield* new AppendFailed({ errorCode: ErrorCode.KAFKA_STORAGE_ERROR })
+      yield* this.#wal.room
+    }
+    const start = this.logStartOffset
+    // Also where nothing moved: the request that moved it may not have been answered yet.
+    yield* this.#wal.flushed
+    return start
+  })
 
   park(reader: ParkedReader): void {
     this.#readers ??= new Set()

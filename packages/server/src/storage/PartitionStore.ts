@@ -245,11 +245,12 @@ export class PartitionStore {
     this.#logStartOffset = this.#logEndOffset
   }
 
-  /** Writes a log start into the WAL that found no room before. */
-  noteLogStart(): void {
+  /** Writes a log start into the WAL that found no room before. False: there is still none. */
+  noteLogStart(): boolean {
     if (this.#logStartUnnoted && this.#offsetFrame(FrameKind.LogStart, this.#logStartOffset)) {
       this.#logStartUnnoted = false
     }
+    return !this.#logStartUnnoted
   }
 
   /** Internal: tells the settler that a frame of this partition lies in the segment of `address`. */

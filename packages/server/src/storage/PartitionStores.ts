@@ -147,6 +147,7 @@ const makeContext = Effect.fnUntraced(function* (
   return {
     wal,
     disk,
+    dataDirectory: options.dataDir,
     directory: disk.join(options.dataDir, "topics"),
     handles: new SegmentFileHandles(disk, options.openFilesMax ?? OPEN_FILES_MAX),
     buffers: new SegmentFileBuffers(),

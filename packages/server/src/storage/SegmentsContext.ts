@@ -26,6 +26,7 @@ export const storageMessage = (path: string, reason: string): string => new Stor
 export interface StoreContext {
   readonly wal: Wal["Service"]
   readonly disk: Disk["Service"]
+  readonly dataDirectory: string
   /** `<data directory>/topics`. */
   readonly directory: string
   readonly handles: SegmentFileHandles

@@ -306,6 +306,8 @@ export class DiskFaulty {
           done(undefined)
         })
       },
+      space: () => undefined,
+      absolute: (path) => path,
       join: (...parts) => parts.join("/").replace(/\/[^/]+\/\.\.$/, ""),
       nowMicros: () => this.operations,
       crc32: (bytes, seed) => crc32(bytes, seed)
