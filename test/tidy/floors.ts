@@ -19,7 +19,7 @@ const at = (root: string, floor: number, ...names: ReadonlyArray<string>): Reado
 
 export const FLOORS: ReadonlyArray<Place> = [
   ...at(CORE, 0, "base"),
-  ...at(CORE, 1, "model", "config"),
+  ...at(CORE, 1, "model", "config", "purgatory", "quota"),
   ...at(CORE, 2, "protocol", "record", "wal"),
   ...at(CORE, 3, "raft", "log"),
   ...at(CORE, 4, "replication", "coordinator"),

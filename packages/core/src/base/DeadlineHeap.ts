@@ -71,6 +71,11 @@ export class DeadlineHeap<A extends {}> {
     return this.entries.length === 0 ? Number.POSITIVE_INFINITY : this.entries[0]!.deadline
   }
 
+  /** All that waits, in no order. A copy: whoever walks it may add and remove. */
+  items(): Array<A> {
+    return this.entries.map((entry) => entry.item)
+  }
+
   private own(handle: DeadlineHandle<A>): Entry<A> | undefined {
     if (handle.index < 0) return undefined
     const entry = this.entries[handle.index]

@@ -2,51 +2,43 @@
  * Fetch (key 1): record batches out of partitions.
  *
  * A fetch is a pure read of an offset-indexed log up to the high watermark (or the last stable offset). When it has enough,
- * or something to complain about, or no time to wait, it is answered in the socket's callback. Otherwise it parks: it is
- * registered with each of its partitions, whose commits wake it, and with the deadline heap. A woken fetch is looked at
- * again at the end of the turn, once, however many of its partitions moved.
+ * or something to complain about, or no time to wait, it is answered in the socket's callback. Otherwise it parks with one
+ * entry in the deadline heap and, for each of its partitions, one mark in the heap of bytes that it waits for: appends that
+ * do not give it enough do not look at it (`core/purgatory`). A woken fetch is looked at again at the end of the turn, once,
+ * however many of its partitions moved. Other news of a partition (log start, leader, deletion) wake all that are parked.
  *
- * **Bytes** answers are views of the commit ring or of pooled read buffers, pinned by leases that the connection releases
- * when the kernel has taken them. Runs of small batches are copied into one piece instead: a system call that gathers a
- * thousand slices costs more than the copy. So is an answer that would keep much larger buffers from their pool while others
- * wait for one: a reader that takes nothing costs the bytes that it asked for, not the buffers that they were read into.
+ * **Limits** as with Kafka `min.bytes` is at most `max.bytes`, so that a fetch never waits for more than it takes. A fetch
+ * whose partitions cannot bring `min.bytes` within their own limits waits for its time to end.
  * **Bounds** an answer holds at most `ANSWER_BYTES_MAX`, whatever the client allows, but always one whole batch. At most
- * `COLD_READS_MAX` reads are with the thread pool. In one round of the event loop at most `ROUND_BYTES_MAX` are answered
- * (and one answer more): what is answered is sent, and what nobody takes is given up, before the next ones are made.
+ * `COLD_READS_MAX` reads are with the thread pool. In one round of the event loop a limited number of bytes is answered:
+ * what is answered is sent, and what nobody takes is given up, before the next answers are made (`AnswerRounds`).
  * @see KIP-74 (sizes), KIP-227 (sessions), KIP-320 (epochs), KIP-516 (topic ids)
  */
 import { Prng } from "@chronik-effect/core/base/Prng.ts"
 import { ErrorCode } from "@chronik-effect/core/model/ErrorCode.ts"
-import type { Partially } from "@chronik-effect/core/protocol/Descriptor.ts"
 import { encodeResponseFrame } from "@chronik-effect/core/protocol/Frame.ts"
 import { codecOf } from "@chronik-effect/core/protocol/Message.ts"
-import { FetchApi, FetchRequest, type FetchResponse } from "@chronik-effect/core/protocol/messages/01_Fetch.ts"
+import { FetchApi, FetchRequest } from "@chronik-effect/core/protocol/messages/01_Fetch.ts"
 import { Reader } from "@chronik-effect/core/protocol/Reader.ts"
-import { RecordSlices } from "@chronik-effect/core/protocol/RecordSlices.ts"
+import { ByteWait } from "@chronik-effect/core/purgatory/ByteWait.ts"
 import { Cause, Effect, type Scope, Semaphore } from "effect"
 import { type Deadline, Deadlines } from "../actor/Deadlines.ts"
 import { NodeConfig } from "../config/NodeConfig.ts"
 import { Turn, type Turnable } from "../io/Turn.ts"
-import type { Connection, Lease, Request } from "../network/RequestHandler.ts"
-import type { ParkedReader, Partition } from "../replication/Partition.ts"
+import type { Connection, Request } from "../network/RequestHandler.ts"
 import { Partitions } from "../replication/Partitions.ts"
-import type { Read } from "../storage/PartitionStore.ts"
 import { BUFFERS_KEPT } from "../storage/SegmentFileBuffers.ts"
+import { AnswerRounds } from "./AnswerRounds.ts"
+import { answerWith } from "./FetchAnswer.ts"
+import { type Look, type Looking, lookAll, releaseLooks } from "./FetchLook.ts"
 import { type FetchContext, FetchSessions, type FetchTarget } from "./FetchSessions.ts"
 import type { HotHandler } from "./Handler.ts"
-import { leaderEpochError } from "./LeaderEpochCheck.ts"
-
-type TopicAnswer = Partially<FetchResponse["responses"][number]>
-type PartitionAnswer = NonNullable<TopicAnswer["partitions"]>[number]
 
 /** Kafka's brokers cap an answer at 55 MiB; ours is smaller, since what a slow reader has not taken yet is our memory. */
 const ANSWER_BYTES_MAX = 16 * 1024 * 1024
 const READ_COMMITTED = 1
-/** Below this mean size the slices of an answer are copied into one piece. */
-const GATHERED_SLICE_BYTES_MAX = 8 * 1024
 /** As many as there are pooled buffers: a cold read more would wait for the disk with a buffer of its own. */
 const COLD_READS_MAX = BUFFERS_KEPT
-const ROUND_BYTES_MAX = 64 * 1024 * 1024
 const SESSION_EVICTION_MS = 120_000
 
 interface Services {
@@ -59,34 +51,30 @@ interface Services {
   readonly runFork: (effect: Effect.Effect<void>) => void
 }
 
-/** What one look at one partition found. */
-interface Look {
-  readonly target: FetchTarget
-  readonly errorCode: ErrorCode
-  readonly partition: Partition | undefined
-  readonly read: Read | undefined
-  readonly diverging: { readonly epoch: number; readonly endOffset: number } | undefined
-}
-
-class PendingFetch implements ParkedReader, Turnable {
+class PendingFetch implements Turnable {
   readonly #services: Services
   readonly #request: Request
   readonly #context: FetchContext
+  readonly #looking: Looking
   readonly #minBytes: number
-  readonly #maxBytes: number
-  readonly #committedOnly: boolean
-  #parkedAt: ReadonlyArray<Partition> = []
+  #wait: ByteWait | undefined
   #deadline: Deadline | undefined
   #woken = false
   #answered = false
 
   constructor(services: Services, request: Request, body: FetchRequest, context: FetchContext) {
+    const maxBytes = Math.min(body.maxBytes, ANSWER_BYTES_MAX)
     this.#services = services
     this.#request = request
     this.#context = context
-    this.#minBytes = body.minBytes
-    this.#maxBytes = Math.min(body.maxBytes, ANSWER_BYTES_MAX)
-    this.#committedOnly = body.isolationLevel === READ_COMMITTED
+    this.#minBytes = Math.min(body.minBytes, maxBytes)
+    this.#looking = {
+      partitions: services.partitions,
+      runFork: services.runFork,
+      byId: request.apiVersion >= 13,
+      committedOnly: body.isolationLevel === READ_COMMITTED,
+      maxBytes
+    }
   }
 
   start(maxWaitMs: number): void {
@@ -114,18 +102,27 @@ class PendingFetch implements ParkedReader, Turnable {
   #begin(maxWaitMs: number): void {
     if (!this.#request.connection.isOpen) return this.#request.respondNothing()
     const looks = this.#look()
-    if (maxWaitMs <= 0 || this.#isEnough(looks)) return this.#answer(looks)
-    release(looks)
-    const partitions = new Set<Partition>()
-    for (const look of looks) if (look.partition !== undefined) partitions.add(look.partition)
-    for (const partition of partitions) partition.park(this)
-    this.#parkedAt = [...partitions]
+    const missing = this.#missing(looks)
+    if (maxWaitMs <= 0 || missing <= 0) return this.#answer(looks)
     this.#deadline = this.#services.deadlines.add(maxWaitMs, () => this.#inItsRound(() => this.#answer(this.#look())))
     this.#services.parked.add(this.#request.connection, this)
+    this.#park(looks, missing)
   }
 
-  /** Called by a partition whose readable end moved, in the middle of its pass. */
-  wake(): void {
+  /** Waits where `looks` have been, for `missing` more bytes. */
+  #park(looks: ReadonlyArray<Look>, missing: number): void {
+    releaseLooks(looks)
+    const wait = this.#wait ?? new ByteWait(() => this.#wake())
+    this.#wait = wait
+    for (const { partition, target, counts } of looks) {
+      // The first batch comes whole, however small the limit: one byte of it is always worth a look.
+      if (partition !== undefined) wait.at(partition.readable(this.#looking.committedOnly), roomOf(target, counts))
+    }
+    wait.park(missing)
+  }
+
+  /** Called by a partition with news, in the middle of its pass. */
+  #wake(): void {
     if (this.#woken || this.#answered) return
     this.#woken = true
     this.#services.turn.add(this)
@@ -147,86 +144,34 @@ class PendingFetch implements ParkedReader, Turnable {
     this.#woken = false
     if (this.#answered) return
     const looks = this.#look()
-    if (this.#isEnough(looks)) this.#answer(looks)
-    else release(looks)
+    const missing = this.#missing(looks)
+    if (missing <= 0) return this.#answer(looks)
+    this.#wait?.cancel()
+    this.#park(looks, missing)
   }
 
   #look(): ReadonlyArray<Look> {
-    const looks: Array<Look> = []
-    let left = this.#maxBytes
-    let any = false
-    for (const target of this.#context.targets) {
-      const look = this.#lookAt(target, left, !any)
-      looks.push(look)
-      if (look.read !== undefined && look.read.bytes > 0) {
-        any = true
-        left -= look.read.bytes
-      }
-    }
-    return looks
+    return lookAll(this.#looking, this.#context.targets)
   }
 
-  #lookAt(target: FetchTarget, left: number, first: boolean): Look {
-    const { partitions } = this.#services
-    const byId = this.#request.apiVersion >= 13
-    const partition = byId
-      ? partitions.findById(target.topicId, target.partition)
-      : partitions.find(target.topic, target.partition)
-    const failed = (errorCode: ErrorCode): Look => ({
-      target,
-      errorCode,
-      partition,
-      read: undefined,
-      diverging: undefined
-    })
-    if (partition === undefined) {
-      return failed(
-        byId && !partitions.knowsId(target.topicId) ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-      )
-    }
-    if (partition.closedWith !== ErrorCode.NONE) return failed(partition.closedWith)
-    const stale = leaderEpochError(target.currentLeaderEpoch, partition.leaderEpoch)
-    if (stale !== ErrorCode.NONE) return failed(stale)
-    const { fetchOffset } = target
-    if (fetchOffset < partition.logStartOffset || fetchOffset > partition.logEndOffset) {
-      return failed(ErrorCode.OFFSET_OUT_OF_RANGE)
-    }
-    // A record of an epoch that has not begun cannot have come from this log: nothing here says where the two parted.
-    if (target.lastFetchedEpoch > partition.leaderEpoch) return failed(ErrorCode.OFFSET_OUT_OF_RANGE)
-    const diverging = divergence(target, partition)
-    if (diverging !== undefined) return { target, errorCode: ErrorCode.NONE, partition, read: undefined, diverging }
-    const end = this.#committedOnly ? partition.lastStableOffset : partition.highWatermark
-    if (fetchOffset >= end || (left <= 0 && !first))
-      return { target, errorCode: ErrorCode.NONE, partition, read: undefined, diverging }
-    try {
-      const read = partition.read(fetchOffset, end, Math.min(target.maxBytes, Math.max(left, 0)), first)
-      return { target, errorCode: ErrorCode.NONE, partition, read, diverging }
-    } catch (cause) {
-      this.#services.runFork(
-        Effect.logError(`A fetch from ${partition.topic}-${partition.partition} at offset ${fetchOffset} failed`, cause)
-      )
-      return failed(ErrorCode.KAFKA_STORAGE_ERROR)
-    }
-  }
-
-  #isEnough(looks: ReadonlyArray<Look>): boolean {
-    let bytes = 0
-    for (const look of looks) {
-      if (look.errorCode !== ErrorCode.NONE || look.diverging !== undefined) return true
-      if (look.read !== undefined) bytes += look.read.bytes
-    }
-    return bytes >= this.#minBytes || looks.length === 0
+  /** How many bytes are too few for an answer; nothing when there is a reason to answer without them. */
+  #missing(looks: ReadonlyArray<Look>): number {
+    if (looks.length === 0) return 0
+    let missing = this.#minBytes
+    for (const look of looks) missing -= look.counts
+    return missing
   }
 
   #unpark(): void {
-    for (const partition of this.#parkedAt) partition.unpark(this)
-    if (this.#deadline !== undefined) this.#services.deadlines.remove(this.#deadline)
-    if (this.#parkedAt.length > 0) this.#services.parked.remove(this.#request.connection, this)
-    this.#parkedAt = []
+    this.#wait?.cancel()
+    if (this.#deadline === undefined) return
+    this.#services.deadlines.remove(this.#deadline)
+    this.#services.parked.remove(this.#request.connection, this)
+    this.#deadline = undefined
   }
 
   #answer(looks: ReadonlyArray<Look>): void {
-    if (this.#answered) return release(looks)
+    if (this.#answered) return releaseLooks(looks)
     this.#answered = true
     this.#unpark()
     if (looks.every((look) => look.read?.cold === undefined)) return this.#respond(looks)
@@ -237,7 +182,7 @@ class PendingFetch implements ParkedReader, Turnable {
   /** Some of the bytes are not in the page cache, as far as we know: read them in the thread pool. */
   #respondCold(looks: ReadonlyArray<Look>): Effect.Effect<void> {
     if (!this.#request.connection.isOpen) {
-      release(looks)
+      releaseLooks(looks)
       return Effect.sync(() => this.#request.respondNothing())
     }
     const warmed = Effect.forEach(looks, (look) => {
@@ -266,82 +211,18 @@ class PendingFetch implements ParkedReader, Turnable {
 
   #respond(looks: ReadonlyArray<Look>): void {
     const request = this.#request
-    const leases: Array<Lease> = []
-    let bytes = 0
-    const topics = new Map<string, { topic: string; topicId: string; partitions: Array<PartitionAnswer> }>()
-    for (const look of looks) {
-      const { target, read } = look
-      if (read !== undefined && read.bytes > 0) {
-        bytes += read.bytes
-        this.#context.served(target)
-      }
-      if (this.#context.incremental && !isNews(look)) {
-        release([look])
-        continue
-      }
-      remember(look)
-      let topic = topics.get(target.topic + target.topicId)
-      if (topic === undefined) {
-        topic = { topic: target.topic, topicId: target.topicId, partitions: [] }
-        topics.set(target.topic + target.topicId, topic)
-      }
-      topic.partitions.push(answerOf(look, recordsOf(look, leases), this.#committedOnly))
-    }
+    const { responses, leases, bytes } = answerWith(looks, this.#context, this.#looking.committedOnly)
     this.#services.rounds.answered(bytes)
+    const { sessionId } = this.#context
     request.respond(
-      encodeResponseFrame(FetchApi, request.apiVersion, request.correlationId, {
-        sessionId: this.#context.sessionId,
-        responses: [...topics.values()]
-      }),
+      encodeResponseFrame(FetchApi, request.apiVersion, request.correlationId, { sessionId, responses }),
       leases
     )
   }
 }
 
-/**
- * Spreads the making of answers over rounds of the event loop. A thousand readers whose requests come in the same round would
- * otherwise have all their answers in memory before the first one is sent.
- */
-class AnswerRounds {
-  readonly #turn: Turn
-  #waiting: Array<() => void> = []
-  #bytes = 0
-  #scheduled = false
-
-  constructor(turn: Turn) {
-    this.#turn = turn
-  }
-
-  get hasRoom(): boolean {
-    return this.#bytes < ROUND_BYTES_MAX && this.#waiting.length === 0
-  }
-
-  /** Runs `look` now, or in its turn when this round has answered enough. */
-  run(look: () => void): void {
-    if (this.hasRoom) look()
-    else this.#waiting.push(look)
-  }
-
-  answered(bytes: number): void {
-    this.#bytes += bytes
-    if (bytes > 0) this.#schedule()
-  }
-
-  #schedule(): void {
-    if (this.#scheduled) return
-    this.#scheduled = true
-    this.#turn.nextRound(this.#nextRound)
-  }
-
-  readonly #nextRound = (): void => {
-    this.#scheduled = false
-    this.#bytes = 0
-    let taken = 0
-    while (taken < this.#waiting.length && this.#bytes < ROUND_BYTES_MAX) this.#waiting[taken++]!()
-    this.#waiting = this.#waiting.slice(taken)
-    if (this.#waiting.length > 0) this.#schedule()
-  }
-}
+/** What a partition may still count for: its own limit, less what is there already. */
+const roomOf = (target: FetchTarget, counts: number): number => Math.max(target.maxBytes, 1) - counts
 
 /** Who is parked, by connection: a connection that goes takes its parked fetches with it. */
 class ParkedFetches {
@@ -360,78 +241,6 @@ class ParkedFetches {
 
   abandon(connection: Connection): void {
     for (const fetch of this.#byConnection.get(connection.id) ?? []) fetch.abandon()
-  }
-}
-
-const release = (looks: ReadonlyArray<Look>): void => {
-  for (const look of looks) for (const lease of look.read?.leases ?? []) lease.release()
-}
-
-/** The client's log and ours part before what it asks for: where, in our terms (KIP-595's rule for consumers). */
-const divergence = (target: FetchTarget, partition: Partition): Look["diverging"] => {
-  if (target.lastFetchedEpoch < 0) return undefined
-  const { leaderEpoch, endOffset } = partition.store.epochs.endOffsetFor(
-    target.lastFetchedEpoch,
-    partition.highWatermark
-  )
-  if (leaderEpoch === -1 || (leaderEpoch === target.lastFetchedEpoch && endOffset >= target.fetchOffset))
-    return undefined
-  return { epoch: leaderEpoch, endOffset }
-}
-
-/** KIP-227: what an incremental answer must name. An error is news each time, and so is its end. */
-const isNews = ({ target, errorCode, diverging, read, partition }: Look): boolean =>
-  errorCode !== ErrorCode.NONE ||
-  target.toldError ||
-  diverging !== undefined ||
-  (read !== undefined && read.bytes > 0) ||
-  (partition !== undefined &&
-    (partition.highWatermark !== target.toldHighWatermark || partition.logStartOffset !== target.toldLogStartOffset))
-
-const remember = ({ target, errorCode, partition }: Look): void => {
-  target.toldError = errorCode !== ErrorCode.NONE
-  target.toldHighWatermark = partition?.highWatermark ?? -1
-  target.toldLogStartOffset = partition?.logStartOffset ?? -1
-}
-
-/** The records as they go into the answer. Leases that these need are added to `leases`, all others end here. */
-const recordsOf = ({ partition, read }: Look, leases: Array<Lease>): Uint8Array | RecordSlices => {
-  if (read === undefined || partition === undefined) return EMPTY
-  const { slices } = read
-  const scattered = slices.length !== 1 && read.bytes / Math.max(1, slices.length) <= GATHERED_SLICE_BYTES_MAX
-  if (!scattered && !pinsTooMuch(read, partition)) {
-    leases.push(...read.leases)
-    return slices.length === 1 ? slices[0]! : new RecordSlices(slices)
-  }
-  const whole = Buffer.allocUnsafe(read.bytes)
-  let at = 0
-  for (const slice of slices) {
-    whole.set(slice, at)
-    at += slice.length
-  }
-  for (const lease of read.leases) lease.release()
-  return whole
-}
-
-/** Whether the answer would fill less than half of the buffers that it keeps, and half of the pool is out already. */
-const pinsTooMuch = (read: Read, partition: Partition): boolean =>
-  partition.store.context.buffers.scarce && read.bytes < read.pinnedBytes / 2
-
-const EMPTY = new Uint8Array(0)
-
-const answerOf = (look: Look, records: Uint8Array | RecordSlices, committedOnly: boolean): PartitionAnswer => {
-  const { target, errorCode, partition, diverging } = look
-  const known = partition !== undefined && errorCode === ErrorCode.NONE
-  return {
-    partitionIndex: target.partition,
-    errorCode,
-    highWatermark: known ? partition.highWatermark : -1,
-    lastStableOffset: known ? partition.lastStableOffset : -1,
-    logStartOffset: known ? partition.logStartOffset : -1,
-    divergingEpoch: diverging,
-    abortedTransactions: committedOnly && known ? [] : null,
-    preferredReadReplica: -1,
-    records
   }
 }
 

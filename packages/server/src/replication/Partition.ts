@@ -16,6 +16,7 @@
 import { assert } from "@chronik-effect/core/base/Assert.ts"
 import type { TopicSettings } from "@chronik-effect/core/config/TopicSettings.ts"
 import { ErrorCode } from "@chronik-effect/core/model/ErrorCode.ts"
+import type { ReadableBytes } from "@chronik-effect/core/purgatory/ByteWait.ts"
 import {
   lastOffsetDelta,
   maxTimestamp,
@@ -31,17 +32,13 @@ import { supervise } from "../actor/Supervisor.ts"
 import type { PartitionStore, Read } from "../storage/PartitionStore.ts"
 import type { Wal, WalFailed } from "../storage/Wal.ts"
 import { Append, AppendFailed, type AppendWaiter, DeferredAppend } from "./Append.ts"
+import { ParkedReaders } from "./ParkedReaders.ts"
 import { WaiterQueue } from "./WaiterQueue.ts"
 
 /** A change of the log other than an append (DeleteRecords, retention): runs on the fiber, between appends. */
 export interface Control {
   readonly _tag: "Control"
   readonly run: Effect.Effect<void>
-}
-
-/** Somebody who waits for the high watermark, the last stable offset or the log start to move. */
-export interface ParkedReader {
-  readonly wake: () => void
 }
 
 export interface PartitionParts {
@@ -82,7 +79,7 @@ export class Partition {
   readonly #nowMicros: () => number
   readonly #nowMillis: () => number
   readonly #waiters = new WaiterQueue()
-  #readers: Set<ParkedReader> | undefined
+  #readers: ParkedReaders | undefined
   #mailbox: Queue.Queue<Append | Control> | undefined
   /** Messages in the mailbox or taken from it and not yet done: while there are any, every further one goes behind them. */
   #queued = 0
@@ -172,7 +169,7 @@ export class Partition {
   durable(endOffset: number): void {
     if (!this.watermarks.committed(endOffset)) return
     this.#waiters.completeBelow(this.watermarks.highWatermark)
-    this.wakeReaders()
+    this.#readers?.moved(this.watermarks.highWatermark, this.watermarks.lastStableOffset, this.store.index)
   }
 
   /** Records below `offset` are no longer served. */
@@ -206,18 +203,15 @@ export class Partition {
     return start
   })
 
-  park(reader: ParkedReader): void {
-    this.#readers ??= new Set()
-    this.#readers.add(reader)
+  /** Where a reader parks that has looked at everything which may be read now. */
+  readable(committedOnly: boolean): ReadableBytes {
+    this.#readers ??= new ParkedReaders()
+    return this.#readers.at(committedOnly ? this.lastStableOffset : this.highWatermark, committedOnly)
   }
 
-  unpark(reader: ParkedReader): void {
-    this.#readers?.delete(reader)
-  }
-
+  /** Something other than new records has happened that readers must look at. */
   wakeReaders(): void {
-    if (this.#readers === undefined || this.#readers.size === 0) return
-    for (const reader of this.#readers) reader.wake()
+    this.#readers?.wakeAll()
   }
 
   /** Refuses everything from now on, and fails what waits: on deletion, shutdown, a failed disk. */

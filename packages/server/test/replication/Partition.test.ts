@@ -1,4 +1,5 @@
 import { ErrorCode } from "@chronik-effect/core/model/ErrorCode.ts"
+import { ByteWait } from "@chronik-effect/core/purgatory/ByteWait.ts"
 import { restarts } from "@chronik-effect/server/actor/Supervisor.ts"
 import { Deferred, Effect, Exit, type Fiber, Layer, Logger } from "effect"
 import { TestClock } from "effect/testing"
@@ -111,7 +112,9 @@ describe("Partition", () => {
         disk.manualSyncs = true
         const answers = new Answers()
         let woken = 0
-        partition.park({ wake: () => void woken++ })
+        const wait = new ByteWait(() => void woken++)
+        wait.at(partition.readable(false), 1)
+        wait.park(1)
         for (let i = 0; i < 40; i++) answers.send(partition, `${i}`, batchOf(1, 1_000))
         yield* turns(20)
         partition.close(UNKNOWN_TOPIC_OR_PARTITION)
@@ -195,8 +198,9 @@ describe("Partition", () => {
         const node = yield* startNode(new DiskFaulty(1))
         const partition = node.partition(1)
         const seen: Array<readonly [number, number]> = []
-        const reader = { wake: () => void seen.push([partition.logStartOffset, partition.highWatermark]) }
-        partition.park(reader)
+        const wait = new ByteWait(() => void seen.push([partition.logStartOffset, partition.highWatermark]))
+        wait.at(partition.readable(false), 1000)
+        wait.park(1)
         const answers = new Answers()
         answers.send(partition, "a", batchOf(3))
         yield* until("the answer", () => answers.told.length === 1)
@@ -205,9 +209,45 @@ describe("Partition", () => {
           [0, 3],
           [2, 3]
         ])
-        partition.unpark(reader)
+        wait.cancel()
         partition.startAt(3)
         expect(seen).toHaveLength(2)
+      })
+    ))
+
+  it("wakes parked readers of either isolation when enough bytes are committed, and not for those in flight", () =>
+    run(
+      Effect.gen(function* () {
+        const disk = new DiskFaulty(1)
+        const node = yield* startNode(disk)
+        const partition = node.partition(1)
+        const answers = new Answers()
+        const batch = batchOf(1, 500)
+        const woken: Array<string> = []
+        const park = (name: string, committedOnly: boolean, missing: number) => {
+          const wait = new ByteWait(() => void woken.push(name))
+          wait.at(partition.readable(committedOnly), 1e9)
+          wait.park(missing)
+        }
+        answers.send(partition, "before", batch)
+        yield* until("the answer", () => answers.told.length === 1)
+        park("all", false, 2 * batch.length)
+        park("committed", true, 2 * batch.length)
+        park("much", false, 2 * batch.length + 1)
+        answers.send(partition, "first", batch)
+        yield* until("the answer", () => answers.told.length === 2)
+        expect(woken).toEqual([])
+        disk.manualSyncs = true
+        answers.send(partition, "second", batch)
+        yield* turns(20)
+        expect(woken).toEqual([])
+        disk.manualSyncs = false
+        while (disk.pendingSyncs.length > 0) disk.finishSync()
+        yield* until("the answer", () => answers.told.length === 3)
+        expect(woken).toEqual(["all", "committed"])
+        answers.send(partition, "third", batch)
+        yield* until("the answer", () => answers.told.length === 4)
+        expect(woken).toEqual(["all", "committed", "much"])
       })
     ))
 })
