@@ -6,6 +6,7 @@
  * what it keeps.
  */
 import type { ErrorCode } from "../model/ErrorCode.ts"
+import type { TopicPartitions } from "./consumer/PartitionSets.ts"
 
 export interface JoinProtocol {
   readonly name: string
@@ -84,6 +85,37 @@ export interface CommitCommand {
   readonly offsets: ReadonlyArray<OffsetToCommit>
 }
 
+/** ConsumerGroupHeartbeat (KIP-848): joins (member epoch 0), stays (n), leaves (-1), leaves for a while (-2). */
+export interface ConsumerHeartbeatCommand {
+  readonly _tag: "ConsumerHeartbeat"
+  readonly groupId: string
+  /** Made by the client; "" only where the version lets the broker make one, which is then `uuid`. */
+  readonly memberId: string
+  readonly memberEpoch: number
+  /** null here and below: as before. */
+  readonly instanceId: string | null
+  readonly rackId: string | null
+  /** -1: as before. */
+  readonly rebalanceTimeoutMs: number
+  readonly subscribedTopicNames: ReadonlyArray<string> | null
+  readonly subscribedTopicRegex: string | null
+  readonly serverAssignor: string | null
+  /** What the member owns. */
+  readonly topicPartitions: ReadonlyArray<TopicPartitions> | null
+  readonly clientId: string
+  /** `/127.0.0.1` */
+  readonly clientHost: string
+  /** ConsumerGroupHeartbeat v1+ (KIP-1082): a member brings its id. */
+  readonly requireMemberId: boolean
+  /** Kafka's text form of 16 random bytes, for a member that may come without an id. */
+  readonly uuid: string
+}
+
+/** Topics came, went or grew: consumer groups look at their subscriptions anew. Told after the topics show it. */
+export interface TopicsChangedCommand {
+  readonly _tag: "TopicsChanged"
+}
+
 /** Drops what expired: offsets past their retention, and groups that are empty and hold none. Asked by the runtime. */
 export interface ExpireCommand {
   readonly _tag: "ExpireOffsets"
@@ -121,7 +153,9 @@ export type GroupCommand =
   | CommitCommand
   | DeleteGroupCommand
   | DeleteOffsetsCommand
+  | ConsumerHeartbeatCommand
   | ExpireCommand
+  | TopicsChangedCommand
   | TopicsDeletedCommand
 
 export interface JoinedMember {
@@ -183,6 +217,18 @@ export interface DeleteOffsetsResult {
   }>
 }
 
+export interface ConsumerHeartbeatResult {
+  readonly _tag: "ConsumerHeartbeat"
+  readonly errorCode: ErrorCode
+  readonly errorMessage: string | null
+  /** null with an error. */
+  readonly memberId: string | null
+  readonly memberEpoch: number
+  readonly heartbeatIntervalMs: number
+  /** null: as before. */
+  readonly assignment: ReadonlyArray<TopicPartitions> | null
+}
+
 /** Housekeeping is done; nobody reads it. */
 export interface DoneResult {
   readonly _tag: "Done"
@@ -196,6 +242,7 @@ export type GroupResult =
   | CommitResult
   | DeleteGroupResult
   | DeleteOffsetsResult
+  | ConsumerHeartbeatResult
   | DoneResult
 
 export const NO_BYTES = new Uint8Array(0)
@@ -220,6 +267,16 @@ export const syncError = (errorCode: ErrorCode): SyncResult => ({
   assignment: NO_BYTES
 })
 
+export const consumerHeartbeatError = (errorCode: ErrorCode, errorMessage: string | null): ConsumerHeartbeatResult => ({
+  _tag: "ConsumerHeartbeat",
+  errorCode,
+  errorMessage,
+  memberId: null,
+  memberEpoch: 0,
+  heartbeatIntervalMs: 0,
+  assignment: null
+})
+
 /** What `command` is answered when the group, the coordinator or the log refuses all of it. */
 export const refusal = (command: GroupCommand, errorCode: ErrorCode): GroupResult => {
   switch (command._tag) {
@@ -237,7 +294,10 @@ export const refusal = (command: GroupCommand, errorCode: ErrorCode): GroupResul
       return { _tag: "DeleteGroup", errorCode }
     case "DeleteOffsets":
       return { _tag: "DeleteOffsets", errorCode, topics: [] }
+    case "ConsumerHeartbeat":
+      return consumerHeartbeatError(errorCode, null)
     case "ExpireOffsets":
+    case "TopicsChanged":
     case "TopicsDeleted":
       return { _tag: "Done" }
   }

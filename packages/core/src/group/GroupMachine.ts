@@ -106,6 +106,12 @@ export class GroupMachine implements CoordinatorMachine<GroupCommand, GroupRecor
         this.#topicsDeleted(turn, command.topics)
         turn.answer(ticket, { _tag: "Done" })
         return turn
+      case "ConsumerHeartbeat":
+        turn.answer(ticket, refusal(command, ErrorCode.UNSUPPORTED_VERSION))
+        return turn
+      case "TopicsChanged":
+        turn.answer(ticket, { _tag: "Done" })
+        return turn
       case "Commit":
         this.#commit(turn, ticket, command)
         return turn

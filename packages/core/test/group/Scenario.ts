@@ -332,6 +332,8 @@ export class Scenario {
         return `${errorName(response.errorCode)} [${response.members.map((m) => `${m.memberId || m.groupInstanceId}:${errorName(m.errorCode)}`).join(" ")}]`
       case "Commit":
         return response.errorCodes.map(errorName).join(" ")
+      case "ConsumerHeartbeat":
+        return errorName(response.errorCode)
       case "DeleteGroup":
         return errorName(response.errorCode)
       case "DeleteOffsets": {
