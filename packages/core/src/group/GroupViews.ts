@@ -24,7 +24,10 @@ export interface GroupDescription {
   readonly members: ReadonlyArray<MemberDescription>
 }
 
-/** undefined: no such group. Metadata and assignments are shown of a stable group only, as elsewhere they are in flux. */
+/**
+ * undefined: no such group. What members offer is shown of a stable group only, since elsewhere no protocol is chosen; their
+ * shares are shown until there are new ones.
+ */
 export const describeGroup = (machine: GroupMachine, groupId: string): GroupDescription | undefined => {
   const group = machine.groups.get(groupId)?.group
   if (group === undefined) return undefined
@@ -40,7 +43,7 @@ export const describeGroup = (machine: GroupMachine, groupId: string): GroupDesc
       clientId: member.clientId,
       clientHost: member.clientHost,
       memberMetadata: stable ? metadataFor(member, group.protocolName) : NO_BYTES,
-      memberAssignment: stable ? member.assignment : NO_BYTES
+      memberAssignment: member.assignment
     }))
   }
 }

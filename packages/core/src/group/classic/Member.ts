@@ -16,7 +16,7 @@ export interface Member {
   sessionTimeoutMs: number
   /** In its order of preference; the names are distinct. */
   protocols: ReadonlyArray<JoinProtocol>
-  /** Its share in the group's current generation; empty from a rebalance on. */
+  /** Its share in the group's last generation that was assigned; it counts while the group is stable. */
   assignment: Uint8Array
   /** The JoinGroup that waits for the rebalance to complete. */
   joinTicket: Ticket

@@ -140,7 +140,10 @@ export const cancelSyncPhase = (context: ClassicContext, group: ClassicGroup): v
   group.syncTimer = undefined
 }
 
-/** Takes every assignment back and answers those that wait for theirs. */
+/**
+ * Answers those that wait for their assignment. A share of the generation before stays to be looked at until there is a new
+ * one; a generation that ends before it was assigned takes it back, as its members no longer own anything.
+ */
 export const dropAssignments = (
   context: ClassicContext,
   turn: GroupTurn,
@@ -149,7 +152,7 @@ export const dropAssignments = (
 ): void => {
   group.writingGeneration = -1
   for (const member of group.members.values()) {
-    member.assignment = NO_BYTES
+    if (group.state === "CompletingRebalance") member.assignment = NO_BYTES
     if (member.syncTicket === NO_TICKET) continue
     answerSync(turn, member, syncError(errorCode))
     renewSession(context, turn, group, member.memberId, member.sessionTimeoutMs)
