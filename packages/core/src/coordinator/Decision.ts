@@ -61,10 +61,13 @@ export interface CoordinatorMachine<Command, Record, Response> {
   readonly decide: (ticket: Ticket, command: Command, now: number) => Decision<Record, Response>
   /** Takes one committed record of an own decision. Its answers (those that waited for it) are sent at once. */
   readonly replay: (record: Record, now: number) => Decision<Record, Response>
-  /** The records of `decision` were not committed: undo what assumed them, answer its request with `error`. */
+  /**
+   * The records of `decision` were not committed: undo what assumed them, answer its request with `error`. No command: it was
+   * decided by `tick` or `loaded`.
+   */
   readonly reject: (
     ticket: Ticket,
-    command: Command,
+    command: Command | undefined,
     decision: Decision<Record, Response>,
     error: ErrorCode,
     now: number

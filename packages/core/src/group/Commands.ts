@@ -80,6 +80,8 @@ export interface CommitCommand {
   readonly generationId: number
   readonly memberId: string
   readonly groupInstanceId: string | null
+  /** OffsetCommit below v9: its generation cannot be a member epoch of the consumer protocol. */
+  readonly beforeMemberEpochs?: boolean
   /** -1: the broker's `offsets.retention.minutes`. */
   readonly retentionTimeMs: number
   readonly offsets: ReadonlyArray<OffsetToCommit>

@@ -1,7 +1,8 @@
 /**
- * All groups of one partition of `__consumer_offsets`: membership under the classic protocol, and committed offsets.
+ * All groups of one partition of `__consumer_offsets`: membership under either protocol, and committed offsets.
  *
- * Durable state (offsets, a generation with its assignment) moves in `replay` only. Who is joining, waiting or alive is
+ * Durable state (offsets, a generation with its assignment) moves in `replay` only; that of consumer groups is one step
+ * ahead of the log while its records are in flight (`consumer/Journal.ts`), and no answer shows it. Who is joining, waiting or alive is
  * not in the log: after a restart the members of the last committed generation are taken as alive for one session.
  * A group that the log does not know and that nobody uses any more is dropped at once, or at the next search for what has
  * expired if it has lost its offsets.
@@ -27,7 +28,6 @@ import {
 import { subscribedTopics } from "./ConsumerSubscription.ts"
 import { ClassicGroup, type GroupTimerEvent } from "./classic/ClassicGroup.ts"
 import { join, validateJoin } from "./classic/Join.ts"
-import { makeMember } from "./classic/Member.ts"
 import { heardOf, heartbeat, leave, sessionExpired } from "./classic/Membership.ts"
 import {
   type ClassicContext,
@@ -40,18 +40,16 @@ import {
   syncPhaseExpired
 } from "./classic/Rebalance.ts"
 import { assignmentCommitted, assignmentLost, sync } from "./classic/Sync.ts"
+import { type ConsumerEnvironment, defaultConsumerEnvironment } from "./consumer/ConsumerEnvironment.ts"
+import type { ConsumerGroup } from "./consumer/ConsumerGroup.ts"
+import { ConsumerGroups } from "./consumer/ConsumerGroups.ts"
+import { validateConsumerCommit } from "./consumer/ConsumerOffsets.ts"
 import { GROUPS_MAX, type GroupConfig } from "./GroupConfig.ts"
-import type { GroupMetadata, GroupRecord } from "./GroupRecord.ts"
+import type { GroupRecord } from "./GroupRecord.ts"
+import type { Group, GroupEntry } from "./GroupTable.ts"
 import { planCommit, validateCommit } from "./offsets/CommitOffsets.ts"
 import { planGroupDeletion, planOffsetDeletion } from "./offsets/Deletion.ts"
 import { planExpiry } from "./offsets/Expiry.ts"
-import { OffsetTable } from "./offsets/OffsetTable.ts"
-
-/** A group as the machine keeps it. Readers must not change it. */
-export interface GroupEntry {
-  readonly group: ClassicGroup
-  readonly offsets: OffsetTable
-}
 
 type MemberCommand = JoinCommand | SyncCommand | HeartbeatCommand | LeaveCommand
 type GroupDecision = Decision<GroupRecord, GroupResult>
@@ -60,11 +58,17 @@ export class GroupMachine implements CoordinatorMachine<GroupCommand, GroupRecor
   readonly #config: GroupConfig
   readonly #context: ClassicContext
   readonly #timers = new DeadlineHeap<GroupTimerEvent>()
-  readonly #groups = new Map<string, GroupEntry>()
+  readonly #consumers: ConsumerGroups
+  readonly #groups: Map<string, GroupEntry>
+  /** What the machine's views look things up in. */
+  readonly environment: ConsumerEnvironment
 
-  constructor(config: GroupConfig) {
+  constructor(config: GroupConfig, environment: ConsumerEnvironment = defaultConsumerEnvironment) {
     this.#config = config
     this.#context = { config, timers: this.#timers }
+    this.#consumers = new ConsumerGroups(environment, this.#context)
+    this.#groups = this.#consumers.table.entries
+    this.environment = environment
   }
 
   /** In the order in which they came to be. */
@@ -72,21 +76,29 @@ export class GroupMachine implements CoordinatorMachine<GroupCommand, GroupRecor
     return this.#groups
   }
 
+  /** undefined: no such group, or one of the other protocol. */
+  classicGroup(groupId: string): ClassicGroup | undefined {
+    const group = this.#groups.get(groupId)?.group
+    return group?.type === "classic" ? group : undefined
+  }
+
+  /** undefined: no such group, or one of the other protocol. */
+  consumerGroup(groupId: string): ConsumerGroup | undefined {
+    const group = this.#groups.get(groupId)?.group
+    return group?.type === "consumer" ? group : undefined
+  }
+
   load(record: GroupRecord): void {
-    if (record._tag === "Offset") {
-      this.#applyOffset(record)
-    } else if (record.value === null) {
-      this.#removeGroup(record.groupId)
-    } else {
-      const offsets = this.#groups.get(record.groupId)?.offsets ?? new OffsetTable()
-      this.#groups.set(record.groupId, { group: fromRecord(record.groupId, record.value), offsets })
-    }
+    if (record._tag === "Offset") this.#applyOffset(record)
+    else this.#consumers.table.apply(record)
   }
 
   loaded(now: number): GroupDecision {
     const turn: GroupTurn = new Turn(now)
     for (const groupId of [...this.#groups.keys()]) this.#dropIfUnused(groupId)
+    this.#consumers.loaded(turn)
     for (const { group } of this.#groups.values()) {
+      if (group.type !== "classic") continue
       for (const member of group.members.values()) {
         renewSession(this.#context, turn, group, member.memberId, member.sessionTimeoutMs)
       }
@@ -107,9 +119,11 @@ export class GroupMachine implements CoordinatorMachine<GroupCommand, GroupRecor
         turn.answer(ticket, { _tag: "Done" })
         return turn
       case "ConsumerHeartbeat":
-        turn.answer(ticket, refusal(command, ErrorCode.UNSUPPORTED_VERSION))
+        this.#consumers.heartbeat(turn, ticket, command)
+        this.#dropIfUnused(command.groupId)
         return turn
       case "TopicsChanged":
+        this.#consumers.topicsChanged()
         turn.answer(ticket, { _tag: "Done" })
         return turn
       case "Commit":
@@ -134,7 +148,16 @@ export class GroupMachine implements CoordinatorMachine<GroupCommand, GroupRecor
       this.#applyOffset(record)
       return turn
     }
+    if (this.#consumers.confirm(record)) {
+      this.#dropIfUnused(record.groupId)
+      return turn
+    }
     const group = this.#groups.get(record.groupId)?.group
+    if (record._tag !== "GroupMetadata" || group?.type === "consumer") {
+      // Written while the group was of the other protocol; what made it one of this one is behind it in the log.
+      assert(record._tag === "GroupMetadata", "a record of a consumer group is in effect before it is replayed")
+      return turn
+    }
     if (record.value === null) {
       // Members may have come while the tombstone was on its way; their generation will be written again.
       if (group !== undefined) group.persisted = false
@@ -146,28 +169,36 @@ export class GroupMachine implements CoordinatorMachine<GroupCommand, GroupRecor
     return turn
   }
 
-  reject(ticket: Ticket, command: GroupCommand, decision: GroupDecision, error: ErrorCode, now: number): GroupDecision {
+  reject(
+    ticket: Ticket,
+    command: GroupCommand | undefined,
+    decision: GroupDecision,
+    error: ErrorCode,
+    now: number
+  ): GroupDecision {
     const turn: GroupTurn = new Turn(now)
     // Only commits have a word for "too large for the log".
     const told =
-      error === ErrorCode.INVALID_COMMIT_OFFSET_SIZE && command._tag !== "Commit"
+      error === ErrorCode.INVALID_COMMIT_OFFSET_SIZE && command?._tag !== "Commit"
         ? ErrorCode.UNKNOWN_SERVER_ERROR
         : error
     for (const answer of decision.answers) {
       if (answer.ticket !== ticket) turn.answer(answer.ticket, answer.response)
     }
     const answered = decision.answers.some((answer) => answer.ticket === ticket)
-    if (answered) turn.answer(ticket, refusal(command, told))
+    if (answered && command !== undefined) turn.answer(ticket, refusal(command, told))
+    this.#consumers.takeBack(turn, decision.records, told)
     for (const record of decision.records) {
+      this.#dropIfUnused(record.groupId)
       if (record._tag !== "GroupMetadata" || record.value === null) continue
       const group = this.#groups.get(record.groupId)?.group
-      if (group !== undefined) assignmentLost(this.#context, turn, group, record.value, told)
+      if (group?.type === "classic") assignmentLost(this.#context, turn, group, record.value, told)
     }
     return turn
   }
 
   nextDeadline(): number | undefined {
-    const next = this.#timers.nextDeadline()
+    const next = Math.min(this.#timers.nextDeadline(), this.#consumers.nextDeadline())
     return next === Number.POSITIVE_INFINITY ? undefined : next
   }
 
@@ -175,11 +206,14 @@ export class GroupMachine implements CoordinatorMachine<GroupCommand, GroupRecor
     const turn: GroupTurn = new Turn(now)
     for (let event = this.#timers.popExpired(now); event !== undefined; event = this.#timers.popExpired(now)) {
       const group = this.#groups.get(event.groupId)?.group
-      assert(group !== undefined, `a timer of the group ${event.groupId} outlived it`)
+      assert(group?.type === "classic", `a timer of the group ${event.groupId} outlived it`)
       if (event._tag === "Session") sessionExpired(this.#context, turn, group, event.memberId)
       else if (event._tag === "JoinPhase") joinPhaseExpired(this.#context, turn, group)
       else syncPhaseExpired(this.#context, turn, group)
       this.#dropIfUnused(event.groupId)
+    }
+    for (let groupId = this.#consumers.tick(turn); groupId !== undefined; groupId = this.#consumers.tick(turn)) {
+      this.#dropIfUnused(groupId)
     }
     return turn
   }
@@ -194,6 +228,10 @@ export class GroupMachine implements CoordinatorMachine<GroupCommand, GroupRecor
     const group = this.#groups.get(command.groupId)?.group ?? (creates ? this.#create(command.groupId) : undefined)
     if (group === undefined) {
       turn.answer(ticket, creates ? refusal(command, ErrorCode.COORDINATOR_NOT_AVAILABLE) : noSuchGroup(command))
+      return
+    }
+    if (group.type === "consumer") {
+      this.#consumers.member(turn, ticket, group, command)
       return
     }
     switch (command._tag) {
@@ -214,9 +252,13 @@ export class GroupMachine implements CoordinatorMachine<GroupCommand, GroupRecor
 
   #commit(turn: GroupTurn, ticket: Ticket, command: CommitCommand): void {
     const entry = this.#groups.get(command.groupId)
-    const error = validateCommit(entry?.group, command)
-    if (error !== ErrorCode.NONE) {
-      turn.answer(ticket, refusal(command, error))
+    const group = entry?.group
+    const allowed =
+      group?.type === "consumer"
+        ? validateConsumerCommit(group, this.environment.topics(), command)
+        : validateCommit(group, command)
+    if (typeof allowed === "number" && allowed !== ErrorCode.NONE) {
+      turn.answer(ticket, refusal(command, allowed))
       return
     }
     if (entry === undefined && this.#groups.size >= GROUPS_MAX) {
@@ -224,19 +266,22 @@ export class GroupMachine implements CoordinatorMachine<GroupCommand, GroupRecor
       return
     }
     // While a group completes a rebalance a commit is refused, so any member that gets here is alive.
-    if (entry !== undefined) heardOf(this.#context, turn, entry.group, command.memberId)
-    const { records, errorCodes } = planCommit(this.#config, command, turn.now)
+    if (group?.type === "classic") heardOf(this.#context, turn, group, command.memberId)
+    const check = typeof allowed === "number" ? undefined : allowed
+    const { records, errorCodes } = planCommit(this.#config, command, turn.now, check)
     for (const record of records) turn.append(record)
     turn.answer(ticket, { _tag: "Commit", errorCodes })
   }
 
   #deleteGroup(turn: GroupTurn, ticket: Ticket, { groupId }: DeleteGroupCommand): void {
     const entry = this.#groups.get(groupId)
-    const { records, errorCode } = planGroupDeletion(groupId, entry?.group, entry?.offsets)
+    const group = entry?.group
     turn.divisible = true
+    const { records, errorCode } = planGroupDeletion(groupId, group, entry?.offsets)
     for (const record of records) turn.append(record)
-    if (entry !== undefined && errorCode === ErrorCode.NONE) {
-      for (const memberId of [...entry.group.pendingJoins]) removeMember(this.#context, turn, entry.group, memberId)
+    if (group !== undefined && errorCode === ErrorCode.NONE) {
+      if (group.type === "consumer") this.#consumers.delete(turn, group)
+      else for (const memberId of [...group.pendingJoins]) removeMember(this.#context, turn, group, memberId)
     }
     turn.answer(ticket, { _tag: "DeleteGroup", errorCode })
   }
@@ -251,7 +296,11 @@ export class GroupMachine implements CoordinatorMachine<GroupCommand, GroupRecor
 
   #expireOffsets(turn: GroupTurn): void {
     turn.divisible = true
-    for (const { group, offsets } of this.#groups.values()) {
+    for (const { group, offsets } of [...this.#groups.values()]) {
+      if (group.type === "consumer") {
+        this.#consumers.expire(turn, group, offsets, this.#config.offsetsRetentionMs)
+        continue
+      }
       const plan = planExpiry(group, offsets, subscribedTopics(group), turn.now, this.#config.offsetsRetentionMs)
       for (const record of plan.records) turn.append(record)
     }
@@ -276,28 +325,25 @@ export class GroupMachine implements CoordinatorMachine<GroupCommand, GroupRecor
     else if (value !== null) this.#make(groupId).offsets.set(topic, partition, value)
   }
 
-  #create(groupId: string): ClassicGroup | undefined {
+  #create(groupId: string): Group | undefined {
     return this.#groups.size >= GROUPS_MAX ? undefined : this.#make(groupId).group
   }
 
   #make(groupId: string): GroupEntry {
-    const entry = { group: new ClassicGroup(groupId), offsets: new OffsetTable() }
-    this.#groups.set(groupId, entry)
-    return entry
-  }
-
-  #removeGroup(groupId: string): void {
-    const entry = this.#groups.get(groupId)
-    if (entry === undefined) return
-    // Offsets that were committed after the group's tombstone keep a simple group alive.
-    if (entry.offsets.isEmpty) this.#groups.delete(groupId)
-    else this.#groups.set(groupId, { group: new ClassicGroup(groupId), offsets: entry.offsets })
+    return this.#consumers.table.make(groupId)
   }
 
   #dropIfUnused(groupId: string): void {
     const entry = this.#groups.get(groupId)
-    if (entry === undefined) return
+    if (entry === undefined || this.#consumers.isInFlight(groupId)) return
     const { group, offsets } = entry
+    if (group.type === "consumer") {
+      if (group.isPersisted) return
+      // What committed offsets without being a group is a simple group, and those are classic.
+      if (offsets.isEmpty) this.#groups.delete(groupId)
+      else entry.group = new ClassicGroup(groupId)
+      return
+    }
     if (group.state !== "Empty" || group.persisted || group.pendingJoins.size > 0 || !offsets.isEmpty) return
     for (const memberId of [...group.sessions.keys()]) endSession(this.#context, group, memberId)
     assert(group.joinTimer === undefined && group.syncTimer === undefined, "an empty group has no phase to wait for")
@@ -311,28 +357,4 @@ const noSuchGroup = (command: MemberCommand): GroupResult => {
   if (command._tag !== "Leave") return refusal(command, errorCode)
   const members = command.members.map((member) => ({ ...member, errorCode }))
   return { _tag: "Leave", errorCode: ErrorCode.NONE, members }
-}
-
-const fromRecord = (groupId: string, value: GroupMetadata): ClassicGroup => {
-  const group = new ClassicGroup(groupId)
-  group.persisted = true
-  group.generation = value.generation
-  group.protocolType = value.protocolType === "" ? null : value.protocolType
-  group.enter(value.members.length === 0 ? "Empty" : "Stable", value.currentStateTimestamp)
-  group.protocolName = value.members.length === 0 ? null : value.protocol
-  for (const saved of value.members) {
-    const member = makeMember({
-      memberId: saved.memberId,
-      groupInstanceId: saved.groupInstanceId,
-      clientId: saved.clientId,
-      clientHost: saved.clientHost,
-      rebalanceTimeoutMs: saved.rebalanceTimeoutMs < 0 ? saved.sessionTimeoutMs : saved.rebalanceTimeoutMs,
-      sessionTimeoutMs: saved.sessionTimeoutMs,
-      protocols: [{ name: value.protocol ?? "", metadata: saved.subscription }]
-    })
-    member.assignment = saved.assignment
-    group.add(member)
-  }
-  if (value.leader !== null && group.members.has(value.leader)) group.leader = value.leader
-  return group
 }

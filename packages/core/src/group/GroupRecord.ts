@@ -1,9 +1,11 @@
 /**
  * The records of `__consumer_offsets` that this coordinator writes and reads, as plain data.
  *
- * A `null` value is a tombstone. What the topic may hold besides (groups of other protocols, written by another broker
- * version) has no place here: the codec skips it.
+ * A `null` value is a tombstone. Records of consumer groups are in `consumer/ConsumerRecord.ts`. What the topic may hold
+ * besides (share and streams groups, written by another broker) has no place here: the codec skips it.
  */
+import type { ConsumerRecord } from "./consumer/ConsumerRecord.ts"
+
 export interface GroupMemberRecord {
   readonly memberId: string
   readonly groupInstanceId: string | null
@@ -49,4 +51,4 @@ export interface OffsetRecord {
   readonly value: CommittedOffset | null
 }
 
-export type GroupRecord = GroupMetadataRecord | OffsetRecord
+export type GroupRecord = GroupMetadataRecord | OffsetRecord | ConsumerRecord

@@ -4,8 +4,13 @@
 import { ZERO_UUID } from "../base/Uuid.ts"
 import { ErrorCode } from "../model/ErrorCode.ts"
 import { NO_BYTES } from "./Commands.ts"
+import { CONSUMER_PROTOCOL_TYPE } from "./ConsumerSubscription.ts"
 import { metadataFor } from "./classic/Member.ts"
-import type { GroupEntry, GroupMachine } from "./GroupMachine.ts"
+import { validateConsumerFetch } from "./consumer/ConsumerOffsets.ts"
+import { type ConsumerGroupDescription, describeConsumer, noConsumerGroup } from "./consumer/ConsumerViews.ts"
+import { preferredAssignor } from "./consumer/TargetAssignment.ts"
+import type { GroupMachine } from "./GroupMachine.ts"
+import type { GroupEntry } from "./GroupTable.ts"
 
 export interface MemberDescription {
   readonly memberId: string
@@ -30,7 +35,7 @@ export interface GroupDescription {
  */
 export const describeGroup = (machine: GroupMachine, groupId: string): GroupDescription | undefined => {
   const group = machine.groups.get(groupId)?.group
-  if (group === undefined) return undefined
+  if (group?.type !== "classic") return undefined
   const stable = group.state === "Stable"
   return {
     groupId,
@@ -48,6 +53,18 @@ export const describeGroup = (machine: GroupMachine, groupId: string): GroupDesc
   }
 }
 
+/** Why there is no such description, in Kafka's words. */
+export const noClassicGroup = (machine: GroupMachine, groupId: string): string =>
+  machine.groups.has(groupId) ? `Group ${groupId} is not a classic group.` : `Group ${groupId} not found.`
+
+export const describeConsumerGroup = (machine: GroupMachine, groupId: string): ConsumerGroupDescription => {
+  const group = machine.groups.get(groupId)?.group
+  if (group === undefined) return noConsumerGroup(groupId, `Group ${groupId} not found.`)
+  if (group.type !== "consumer") return noConsumerGroup(groupId, `Group ${groupId} is not a consumer group.`)
+  const { environment } = machine
+  return describeConsumer(group, environment.topics(), preferredAssignor(environment, group))
+}
+
 export interface GroupListing {
   readonly groupId: string
   readonly protocolType: string
@@ -63,16 +80,14 @@ export const listGroups = (
 ): ReadonlyArray<GroupListing> => {
   const wantedStates = new Set(states.map((state) => state.toLowerCase()))
   const wantedTypes = new Set(types.map((type) => type.toLowerCase()))
-  if (wantedTypes.size > 0 && !wantedTypes.has("classic")) return []
   const listed: Array<GroupListing> = []
   for (const { group } of machine.groups.values()) {
-    if (wantedStates.size > 0 && !wantedStates.has(group.state.toLowerCase())) continue
-    listed.push({
-      groupId: group.groupId,
-      protocolType: group.protocolType ?? "",
-      groupState: group.state,
-      groupType: "classic"
-    })
+    if (wantedTypes.size > 0 && !wantedTypes.has(group.type)) continue
+    // A consumer group's state is a look at each of its members.
+    const groupState = group.state
+    if (wantedStates.size > 0 && !wantedStates.has(groupState.toLowerCase())) continue
+    const protocolType = group.type === "consumer" ? CONSUMER_PROTOCOL_TYPE : (group.protocolType ?? "")
+    listed.push({ groupId: group.groupId, protocolType, groupState, groupType: group.type })
   }
   return listed
 }
@@ -95,6 +110,20 @@ export interface FetchedTopic {
   readonly name: string
   readonly topicId: string
   readonly partitions: ReadonlyArray<FetchedOffset>
+}
+
+/**
+ * Whether the one who asks may see the group's offsets: a member of a consumer group must name its epoch (OffsetFetch v9+).
+ * `memberId` null and `memberEpoch` -1: a tool, or a version that lacks them.
+ */
+export const validateOffsetFetch = (
+  machine: GroupMachine,
+  groupId: string,
+  memberId: string | null,
+  memberEpoch: number
+): ErrorCode => {
+  const group = machine.groups.get(groupId)?.group
+  return group?.type === "consumer" ? validateConsumerFetch(group, memberId, memberEpoch) : ErrorCode.NONE
 }
 
 /** `topics` null: everything that the group has committed. What was never committed is offset -1 without an error. */

@@ -5,6 +5,7 @@
  * ```text
  * offset  key int16 type 1 (0 in very old logs), group, topic, partition     value int16 version 4: offset, epoch, …
  * group   key int16 type 2, group                                           value int16 version 3: generation, members …
+ * others  key int16 type 3-16: `consumer/ConsumerRecordCodec.ts`
  * ```
  * Values are written in the version that Kafka 4.3 writes: an offset in version 1 if it carries an expiry of its own (no
  * later version has the field), in version 3 if its topic's id is unknown. Every older version can be read.
@@ -19,6 +20,7 @@ import {
 } from "../protocol/records/CoordinatorRecord.ts"
 import { GroupMetadataKey, GroupMetadataValue } from "../protocol/records/GroupMetadata.ts"
 import { OffsetCommitKey, OffsetCommitValue } from "../protocol/records/OffsetCommit.ts"
+import { decodeConsumerRecord, encodeConsumerRecord } from "./consumer/ConsumerRecordCodec.ts"
 import type { CommittedOffset, GroupMetadata, GroupRecord } from "./GroupRecord.ts"
 
 const LEGACY_OFFSET_KEY = 0
@@ -42,6 +44,7 @@ export const encodeGroupRecord = (record: GroupRecord): EncodedRecord => {
     const key = encodeKey(OFFSET_KEY, OffsetCommitKey, { group: groupId, topic, partition })
     return { key, value: value === null ? null : encodeOffset(value) }
   }
+  if (record._tag !== "GroupMetadata") return encodeConsumerRecord(record)
   const key = encodeKey(GROUP_KEY, GroupMetadataKey, { group: record.groupId })
   return { key, value: record.value === null ? null : encodeGroup(record.value) }
 }
@@ -67,11 +70,12 @@ const encodeGroup = (value: GroupMetadata): Uint8Array =>
   })
 
 /**
- * undefined: a record of another kind (a group under another protocol), which is none of this coordinator's business.
+ * undefined: a record of another kind (a share or streams group), which is none of this coordinator's business.
  * Throws `ProtocolError` when the bytes are not what their type says. Byte fields are copies.
  */
 export const decodeGroupRecord = (key: Uint8Array, value: Uint8Array | null): GroupRecord | undefined => {
-  switch (keyType(key)) {
+  const type = keyType(key)
+  switch (type) {
     case LEGACY_OFFSET_KEY:
     case OFFSET_KEY: {
       const { group, topic, partition } = decodeKey(OffsetCommitKey, key)
@@ -83,7 +87,7 @@ export const decodeGroupRecord = (key: Uint8Array, value: Uint8Array | null): Gr
       return { _tag: "GroupMetadata", groupId: group, value: value === null ? null : decodeGroup(value) }
     }
     default:
-      return undefined
+      return decodeConsumerRecord(type, key, value)
   }
 }
 

@@ -203,7 +203,7 @@ class World {
   }
 
   check(): void {
-    const group = this.machine.groups.get("g")?.group
+    const group = this.machine.classicGroup("g")
     if (group === undefined) {
       this.#generation = 0
       return
@@ -255,7 +255,7 @@ test("any interleaving keeps the invariants, and nobody waits for ever", () => {
       world.commitLog()
       world.pass(1_000_000)
       expect(world.unanswered).toBe(0)
-      expect(world.machine.groups.get("g")?.group.members.size ?? 0).toBe(0)
+      expect(world.machine.classicGroup("g")?.members.size ?? 0).toBe(0)
       expect(world.machine.nextDeadline()).toBeUndefined()
     }),
     { numRuns: 1_000 }
@@ -267,10 +267,10 @@ test("what the log says is what the machine remembers", () => {
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
       const world = new World(0)
       for (const one of steps) world.step({ ...one, log: "commit" })
-      const group = world.machine.groups.get("g")?.group
+      const group = world.machine.classicGroup("g")
       const loaded = new GroupMachine(defaultGroupConfig)
       for (const record of world.log) loaded.load(record)
-      const again = loaded.groups.get("g")?.group
+      const again = loaded.classicGroup("g")
       if (group?.state !== "Stable" && group?.state !== "Empty") return
       expect(again?.generation ?? 0).toBe(group.persisted ? group.generation : 0)
       if (group.state !== "Stable") return

@@ -53,7 +53,7 @@ describe("records of __consumer_offsets", () => {
     const legacy = new Uint8Array(encoded.key)
     legacy[1] = 0
     expect(decodeGroupRecord(legacy, encoded.value)).toEqual(record)
-    expect(decodeGroupRecord(bytes("0003000167"), bytes("0000"))).toBeUndefined()
+    expect(decodeGroupRecord(bytes("0004000167"), bytes("0000"))).toBeUndefined()
   })
 
   test("every offset survives the round trip", () => {

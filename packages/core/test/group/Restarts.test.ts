@@ -150,7 +150,7 @@ class World {
   }
 
   #settled(): boolean {
-    const group = this.machine.groups.get("g")?.group
+    const group = this.machine.classicGroup("g")
     if (group?.state !== "Stable" || group.members.size !== CLIENTS) return false
     return this.clients.every(
       ({ memberId, generation, next, assignment }) =>
@@ -276,7 +276,7 @@ class World {
   }
 
   check(): void {
-    const group = this.machine.groups.get("g")?.group
+    const group = this.machine.classicGroup("g")
     if (group === undefined) return
     if (group.members.size > 0) expect(group.members.has(group.leader ?? "")).toBe(true)
     for (const memberId of group.pendingSyncs) expect(group.members.has(memberId)).toBe(true)
@@ -359,7 +359,7 @@ test("after a crash time alone answers everybody and empties the group", () => {
         world.commitLog()
       }
       expect(world.unanswered).toBe(0)
-      expect(world.machine.groups.get("g")?.group.members.size ?? 0).toBe(0)
+      expect(world.machine.classicGroup("g")?.members.size ?? 0).toBe(0)
       expect(world.machine.nextDeadline()).toBeUndefined()
     }),
     { numRuns: 500 }

@@ -5,17 +5,16 @@
  * Client names are client ids; a client remembers the member id and generation that it was given. Time moves by `tick`
  * only. Records are committed after each command, unless `hold` puts them off until `commit` or `fail CODE`.
  */
-import { type Answer, type Decision, NO_TICKET } from "../../src/coordinator/Decision.ts"
 import type { GroupCommand, GroupResult, JoinCommand } from "../../src/group/Commands.ts"
 import { defaultGroupConfig, type GroupConfig } from "../../src/group/GroupConfig.ts"
 import { GroupMachine } from "../../src/group/GroupMachine.ts"
-import type { GroupRecord } from "../../src/group/GroupRecord.ts"
 import { describeGroup, fetchOffsets, listGroups } from "../../src/group/GroupViews.ts"
 import { ErrorCode, errorName } from "../../src/model/ErrorCode.ts"
+import { MachineDriver } from "./MachineDriver.ts"
+import { shownAssignment, shownMetadata } from "./Show.ts"
 
 const ZERO = "AAAAAAAAAAAAAAAAAAAAAA"
 const utf8 = new TextEncoder()
-const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
 
 /** `@t+u`: what a consumer that is subscribed to t and u says. */
 const subscription = (metadata: string): Uint8Array => {
@@ -25,9 +24,6 @@ const subscription = (metadata: string): Uint8Array => {
   return Uint8Array.from(bytes)
 }
 
-/** Binary metadata is not shown. */
-const shown = (metadata: Uint8Array): string => (metadata[0] === 0 ? "…" : text(metadata))
-
 interface Client {
   memberId: string
   generation: number
@@ -36,28 +32,19 @@ interface Client {
   readonly said: Map<string, string>
 }
 
-interface Held {
-  readonly ticket: number
-  readonly command: GroupCommand
-  readonly decision: Decision<GroupRecord, GroupResult>
-}
-
 type Args = ReadonlyMap<string, string>
 
 export class Scenario {
   config: GroupConfig = { ...defaultGroupConfig, initialRebalanceDelayMs: 0 }
-  machine = new GroupMachine(this.config)
-  now = 0
-  readonly log: Array<GroupRecord> = []
   readonly #clients = new Map<string, Client>()
-  readonly #tickets = new Map<number, { name: string; what: string }>()
-  #lastTicket = 0
+  readonly #driver = new MachineDriver(
+    () => new GroupMachine(this.config),
+    (name, response) => this.#learn(this.#client(name), response)
+  )
   #uuid = 0
-  #held: Array<Held> | undefined
-  #trace: Array<string> = []
 
   run(line: string): ReadonlyArray<string> {
-    this.#trace = []
+    this.#driver.trace = []
     const [verb = "", ...words] = line.split(/\s+/)
     const names = words.filter((word) => !word.includes("="))
     const args: Args = new Map(
@@ -66,7 +53,7 @@ export class Scenario {
         .map((word) => [word.slice(0, word.indexOf("=")), word.slice(word.indexOf("=") + 1)])
     )
     this.#command(verb, names, args)
-    return this.#trace
+    return this.#driver.trace
   }
 
   #command(verb: string, names: ReadonlyArray<string>, args: Args): void {
@@ -76,45 +63,45 @@ export class Scenario {
         this.#configure(args)
         return
       case "join":
-        for (const name of names) this.#ask(name, "join", this.#join(name, group, args))
+        for (const name of names) this.#driver.ask(name, "join", this.#join(name, group, args))
         return
       case "sync":
-        for (const name of names) this.#ask(name, "sync", this.#sync(name, group, args))
+        for (const name of names) this.#driver.ask(name, "sync", this.#sync(name, group, args))
         return
       case "heartbeat":
         for (const name of names)
-          this.#ask(name, "heartbeat", { _tag: "Heartbeat", groupId: group, ...this.#identity(name, args) })
+          this.#driver.ask(name, "heartbeat", { _tag: "Heartbeat", groupId: group, ...this.#identity(name, args) })
         return
       case "leave":
         this.#leave(names, group, args)
         return
       case "commit":
-        if (names.length === 0) this.#commitHeld()
+        if (names.length === 0) this.#driver.commitHeld()
         else this.#commitOffsets(names[0]!, group, args)
         return
       case "tick":
-        this.#tick(Number(names[0]!.replace("+", "")))
+        this.#driver.tick(Number(names[0]!.replace("+", "")))
         return
       case "hold":
-        this.#held = []
+        this.#driver.hold()
         return
       case "fail":
-        this.#failHeld(ErrorCode[names[0] as keyof typeof ErrorCode])
+        this.#driver.failHeld(ErrorCode[names[0] as keyof typeof ErrorCode])
         return
       case "restart":
-        this.#restart()
+        this.#driver.restart()
         return
       case "expire":
-        this.#ask("-", "expire", { _tag: "ExpireOffsets" })
+        this.#driver.ask("-", "expire", { _tag: "ExpireOffsets" })
         return
       case "delete-group":
-        this.#ask("operator", "delete-group", { _tag: "DeleteGroup", groupId: names[0] ?? "" })
+        this.#driver.ask("operator", "delete-group", { _tag: "DeleteGroup", groupId: names[0] ?? "" })
         return
       case "delete-offsets":
         this.#deleteOffsets(names, group)
         return
       case "delete-topics":
-        this.#ask("-", "delete-topics", { _tag: "TopicsDeleted", topics: names })
+        this.#driver.ask("-", "delete-topics", { _tag: "TopicsDeleted", topics: names })
         return
       default:
         this.#view(verb, names, group, args)
@@ -131,7 +118,7 @@ export class Scenario {
       offsetsRetentionMs: value("retention", this.config.offsetsRetentionMs),
       offsetMetadataBytesMax: value("metadata", this.config.offsetMetadataBytesMax)
     }
-    this.machine = new GroupMachine(this.config)
+    this.#driver.machine = new GroupMachine(this.config)
   }
 
   #client(name: string): Client {
@@ -203,7 +190,7 @@ export class Scenario {
       return { memberId, groupInstanceId }
     })
     if (names.length === 0) members.push({ memberId: "", groupInstanceId: args.get("instance") ?? null })
-    this.#ask(names[0] ?? "operator", "leave", { _tag: "Leave", groupId, members })
+    this.#driver.ask(names[0] ?? "operator", "leave", { _tag: "Leave", groupId, members })
   }
 
   #commitOffsets(name: string, groupId: string, args: Args): void {
@@ -222,7 +209,7 @@ export class Scenario {
       })
     const identity =
       name === "admin" ? { memberId: "", generationId: -1, groupInstanceId: null } : this.#identity(name, args)
-    this.#ask(name, "commit", {
+    this.#driver.ask(name, "commit", {
       _tag: "Commit",
       groupId,
       ...identity,
@@ -236,73 +223,7 @@ export class Scenario {
       const [topic = "", partitions = ""] = name.split(":")
       return { topic, partitions: partitions.split(",").map(Number) }
     })
-    this.#ask("operator", "delete-offsets", { _tag: "DeleteOffsets", groupId, topics })
-  }
-
-  #ask(name: string, what: string, command: GroupCommand): void {
-    const ticket = ++this.#lastTicket
-    this.#tickets.set(ticket, { name, what })
-    const decision = this.machine.decide(ticket, command, this.now)
-    if (this.#held !== undefined) this.#held.push({ ticket, command, decision })
-    else this.#commitDecision(decision)
-    if (this.#held === undefined && this.#tickets.has(ticket)) this.#trace.push(`${name} ${what} waits`)
-  }
-
-  #commitHeld(): void {
-    const held = this.#held ?? []
-    this.#held = undefined
-    for (const { decision } of held) this.#commitDecision(decision)
-  }
-
-  #failHeld(error: ErrorCode): void {
-    const held = this.#held ?? []
-    this.#held = undefined
-    for (const { ticket, command, decision } of held) {
-      if (decision.records.length === 0) this.#send(decision.answers)
-      else this.#send(this.machine.reject(ticket, command, decision, error, this.now).answers)
-    }
-  }
-
-  #commitDecision(decision: Decision<GroupRecord, GroupResult>): void {
-    for (const record of decision.records) {
-      this.log.push(record)
-      this.#trace.push(`record ${this.#showRecord(record)}`)
-    }
-    this.#send(decision.answers)
-    for (const record of decision.records) this.#send(this.machine.replay(record, this.now).answers)
-  }
-
-  #tick(ms: number): void {
-    const until = this.now + ms
-    for (
-      let next = this.machine.nextDeadline();
-      next !== undefined && next <= until;
-      next = this.machine.nextDeadline()
-    ) {
-      this.now = next
-      const before = this.#trace.length
-      this.#commitDecision(this.machine.tick(this.now))
-      if (this.#trace.length > before) this.#trace.splice(before, 0, `at ${this.now}`)
-    }
-    this.now = until
-  }
-
-  #restart(): void {
-    this.machine = new GroupMachine(this.config)
-    for (const record of this.log) this.machine.load(record)
-    this.#commitDecision(this.machine.loaded(this.now))
-    this.#tickets.clear()
-  }
-
-  #send(answers: ReadonlyArray<Answer<GroupResult>>): void {
-    for (const { ticket, response } of answers) {
-      if (ticket === NO_TICKET) throw new Error("an answer for nobody")
-      const asked = this.#tickets.get(ticket)
-      if (asked === undefined) throw new Error(`ticket ${ticket} was answered twice`)
-      this.#tickets.delete(ticket)
-      this.#learn(this.#client(asked.name), response)
-      if (response._tag !== "Done") this.#trace.push(`${asked.name} ${asked.what}: ${this.#showResult(response)}`)
-    }
+    this.#driver.ask("operator", "delete-offsets", { _tag: "DeleteOffsets", groupId, topics })
   }
 
   #learn(client: Client, response: GroupResult): void {
@@ -314,59 +235,18 @@ export class Scenario {
     else if (response.errorCode === ErrorCode.UNKNOWN_MEMBER_ID) client.memberId = ""
   }
 
-  #showResult(response: Exclude<GroupResult, { _tag: "Done" }>): string {
-    switch (response._tag) {
-      case "Join": {
-        if (response.errorCode !== ErrorCode.NONE) return `${errorName(response.errorCode)} member=${response.memberId}`
-        const members = response.members.map((m) => `${m.memberId}:${shown(m.metadata)}`).join(" ")
-        const skip = response.skipAssignment ? " skipAssignment" : ""
-        return `generation=${response.generationId} member=${response.memberId} leader=${response.leader} protocol=${response.protocolName}${skip} members=[${members}]`
-      }
-      case "Sync":
-        return response.errorCode === ErrorCode.NONE
-          ? `assignment="${text(response.assignment)}" protocol=${response.protocolName}`
-          : errorName(response.errorCode)
-      case "Heartbeat":
-        return errorName(response.errorCode)
-      case "Leave":
-        return `${errorName(response.errorCode)} [${response.members.map((m) => `${m.memberId || m.groupInstanceId}:${errorName(m.errorCode)}`).join(" ")}]`
-      case "Commit":
-        return response.errorCodes.map(errorName).join(" ")
-      case "ConsumerHeartbeat":
-        return errorName(response.errorCode)
-      case "DeleteGroup":
-        return errorName(response.errorCode)
-      case "DeleteOffsets": {
-        const partitions = response.topics.flatMap(({ topic, partitions }) =>
-          partitions.map(({ partition, errorCode }) => ` ${topic}-${partition}:${errorName(errorCode)}`)
-        )
-        return errorName(response.errorCode) + partitions.join("")
-      }
-    }
-  }
-
-  #showRecord(record: GroupRecord): string {
-    if (record._tag === "Offset") {
-      const at = `offset ${record.groupId} ${record.topic}-${record.partition}`
-      return record.value === null ? `${at} tombstone` : `${at} = ${record.value.offset} "${record.value.metadata}"`
-    }
-    if (record.value === null) return `group ${record.groupId} tombstone`
-    const { generation, protocol, leader, members } = record.value
-    return `group ${record.groupId} generation=${generation} protocol=${protocol} leader=${leader} [${members.map((m) => `${m.memberId}:${text(m.assignment)}`).join(" ")}]`
-  }
-
   #view(verb: string, names: ReadonlyArray<string>, group: string, args: Args): void {
     if (verb === "describe") {
-      const described = describeGroup(this.machine, group)
-      this.#trace.push(
+      const described = describeGroup(this.#driver.machine, group)
+      this.#driver.trace.push(
         described === undefined
           ? "no such group"
-          : `${described.groupState} type=${described.protocolType} protocol=${described.protocolData} [${described.members.map((m) => `${m.memberId}:${shown(m.memberMetadata)}:${text(m.memberAssignment)}`).join(" ")}]`
+          : `${described.groupState} type=${described.protocolType} protocol=${described.protocolData} [${described.members.map((m) => `${m.memberId}:${shownMetadata(m.memberMetadata)}:${shownAssignment(m.memberAssignment)}`).join(" ")}]`
       )
     } else if (verb === "list") {
       const wanted = (name: string) => args.get(name)?.split(",") ?? []
-      for (const g of listGroups(this.machine, wanted("states"), wanted("types"))) {
-        this.#trace.push(`${g.groupId} ${g.groupState} type=${g.protocolType} ${g.groupType}`)
+      for (const g of listGroups(this.#driver.machine, wanted("states"), wanted("types"))) {
+        this.#driver.trace.push(`${g.groupId} ${g.groupState} type=${g.protocolType} ${g.groupType}`)
       }
     } else if (verb === "fetch") {
       const topics =
@@ -377,14 +257,14 @@ export class Scenario {
               topicId: args.get("id") ?? ZERO,
               partitionIndexes: [Number(name.slice(name.lastIndexOf("-") + 1))]
             }))
-      for (const t of fetchOffsets(this.machine, group, topics, args.get("stable") === "yes")) {
+      for (const t of fetchOffsets(this.#driver.machine, group, topics, args.get("stable") === "yes")) {
         for (const p of t.partitions)
-          this.#trace.push(
+          this.#driver.trace.push(
             `${t.name}-${p.partitionIndex} = ${p.committedOffset} "${p.metadata}" ${errorName(p.errorCode)}`
           )
       }
     } else if (verb === "leader") {
-      this.#trace.push(String(this.machine.groups.get(group)?.group.leader))
+      this.#driver.trace.push(String(this.#driver.machine.classicGroup(group)?.leader))
     } else throw new Error(`unknown command "${verb}"`)
   }
 }

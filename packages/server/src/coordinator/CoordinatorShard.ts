@@ -353,9 +353,7 @@ export class CoordinatorShard<Machine, Command, Record, Response> {
     const answers: Array<Answer<Response>> = []
     for (const { ticket, command, decision } of part) {
       const kept =
-        decision.records.length === 0 || command === undefined
-          ? decision
-          : machine.reject(ticket, command, decision, told, this.#now())
+        decision.records.length === 0 ? decision : machine.reject(ticket, command, decision, told, this.#now())
       for (const answer of kept.answers) answers.push(answer)
     }
     this.#send(answers)

@@ -32,6 +32,7 @@ export type GroupTimerEvent =
 export type GroupTimer = DeadlineHandle<GroupTimerEvent>
 
 export class ClassicGroup {
+  readonly type = "classic"
   readonly groupId: string
   state: GroupState = "Empty"
   /** When `state` was entered; -1 unknown. Offsets of an empty group age from here. */

@@ -59,3 +59,6 @@ export const listPartitions = (partitions: Partitions): ReadonlyArray<TopicParti
 /** `partitions` as given at `epoch`. */
 export const givenAt = (partitions: Partitions, epoch: number): EpochPartitions =>
   new Map(Array.from(partitions, ([topicId, numbers]) => [topicId, new Map(numbers.map((number) => [number, epoch]))]))
+
+export const partitionsOf = (assigned: EpochPartitions): Partitions =>
+  new Map(Array.from(assigned, ([topicId, epochs]) => [topicId, [...epochs.keys()].sort((a, b) => a - b)]))

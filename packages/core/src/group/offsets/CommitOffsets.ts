@@ -6,7 +6,7 @@
  * while they are called to rebalance, but not between joining and syncing, when nobody owns anything.
  */
 import { ErrorCode } from "../../model/ErrorCode.ts"
-import type { CommitCommand } from "../Commands.ts"
+import type { CommitCommand, OffsetToCommit } from "../Commands.ts"
 import type { ClassicGroup } from "../classic/ClassicGroup.ts"
 import { validateMember } from "../classic/Membership.ts"
 import type { GroupConfig } from "../GroupConfig.ts"
@@ -27,11 +27,15 @@ export const validateCommit = (group: ClassicGroup | undefined, command: CommitC
 export const planCommit = (
   config: GroupConfig,
   command: CommitCommand,
-  now: number
+  now: number,
+  check: (offset: OffsetToCommit) => ErrorCode = () => ErrorCode.NONE
 ): { readonly records: ReadonlyArray<GroupRecord>; readonly errorCodes: ReadonlyArray<ErrorCode> } => {
   const records: Array<GroupRecord> = []
   const expireTimestamp = command.retentionTimeMs < 0 ? -1 : now + command.retentionTimeMs
-  const errorCodes = command.offsets.map(({ topic, partition, topicId, offset, leaderEpoch, metadata }) => {
+  const errorCodes = command.offsets.map((asked) => {
+    const { topic, partition, topicId, offset, leaderEpoch, metadata } = asked
+    const refused = check(asked)
+    if (refused !== ErrorCode.NONE) return refused
     if (isLongerThan(metadata, config.offsetMetadataBytesMax)) return ErrorCode.OFFSET_METADATA_TOO_LARGE
     const value = { offset, leaderEpoch, metadata, commitTimestamp: now, expireTimestamp, topicId }
     records.push({ _tag: "Offset", groupId: command.groupId, topic, partition, value })

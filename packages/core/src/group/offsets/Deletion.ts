@@ -9,14 +9,14 @@
 import { ErrorCode } from "../../model/ErrorCode.ts"
 import type { DeleteOffsetsCommand, DeleteOffsetsResult } from "../Commands.ts"
 import { CONSUMER_PROTOCOL_TYPE, subscribedTopics } from "../ConsumerSubscription.ts"
-import type { ClassicGroup } from "../classic/ClassicGroup.ts"
 import type { GroupRecord } from "../GroupRecord.ts"
+import type { Group } from "../GroupTable.ts"
 import type { OffsetTable } from "./OffsetTable.ts"
 
-/** Tombstones of everything that the group committed, then of the group itself. */
+/** Tombstones of everything that the group committed, then of a classic group itself; a consumer group adds its own. */
 export const planGroupDeletion = (
   groupId: string,
-  group: ClassicGroup | undefined,
+  group: Group | undefined,
   offsets: OffsetTable | undefined
 ): { readonly records: ReadonlyArray<GroupRecord>; readonly errorCode: ErrorCode } => {
   if (group === undefined || offsets === undefined) return { records: [], errorCode: ErrorCode.GROUP_ID_NOT_FOUND }
@@ -25,12 +25,12 @@ export const planGroupDeletion = (
   for (const [topic, partition] of offsets.entries()) {
     records.push({ _tag: "Offset", groupId, topic, partition, value: null })
   }
-  records.push({ _tag: "GroupMetadata", groupId, value: null })
+  if (group.type === "classic") records.push({ _tag: "GroupMetadata", groupId, value: null })
   return { records, errorCode: ErrorCode.NONE }
 }
 
 export const planOffsetDeletion = (
-  group: ClassicGroup | undefined,
+  group: Group | undefined,
   offsets: OffsetTable | undefined,
   { groupId, topics }: DeleteOffsetsCommand
 ): { readonly records: ReadonlyArray<GroupRecord>; readonly result: DeleteOffsetsResult } => {
@@ -39,9 +39,10 @@ export const planOffsetDeletion = (
   if (groupId === "") return refused(ErrorCode.INVALID_GROUP_ID)
   if (group === undefined || offsets === undefined) return refused(ErrorCode.GROUP_ID_NOT_FOUND)
   const empty = group.state === "Empty"
-  if (!empty && group.protocolType !== CONSUMER_PROTOCOL_TYPE) return refused(ErrorCode.NON_EMPTY_GROUP)
+  if (!empty && group.type === "classic" && group.protocolType !== CONSUMER_PROTOCOL_TYPE)
+    return refused(ErrorCode.NON_EMPTY_GROUP)
   // Members whose subscription cannot be read may be subscribed to anything.
-  const subscribed = empty ? new Set<string>() : subscribedTopics(group)
+  const subscribed = empty ? new Set<string>() : subscribedTo(group)
   const records: Array<GroupRecord> = []
   const results = topics.map(({ topic, partitions }) => {
     const inUse = subscribed === undefined || subscribed.has(topic)
@@ -54,3 +55,6 @@ export const planOffsetDeletion = (
   })
   return { records, result: { _tag: "DeleteOffsets", errorCode: ErrorCode.NONE, topics: results } }
 }
+
+const subscribedTo = (group: Group): ReadonlySet<string> | undefined =>
+  group.type === "consumer" ? group.subscribedTopics() : subscribedTopics(group)

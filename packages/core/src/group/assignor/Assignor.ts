@@ -1,0 +1,44 @@
+/**
+ * What a server-side assignor is asked and what it answers (KIP-848).
+ *
+ * An assignor is a pure function: the same members with the same subscriptions and the same last target get the same
+ * target, in whatever order they come. It is told only of topics that exist, and gives each partition that anybody
+ * subscribes to, to exactly one of its subscribers.
+ */
+import type { Partitions } from "../consumer/ConsumerRecord.ts"
+
+export interface AssignorMember {
+  readonly memberId: string
+  readonly instanceId: string | null
+  /** Ids of the topics that it subscribes to; each is a key of the input's `topics`. */
+  readonly topicIds: ReadonlySet<string>
+  /** What the last target gave it. */
+  readonly last: Partitions
+}
+
+export interface AssignorTopic {
+  readonly topicId: string
+  readonly name: string
+  readonly partitions: number
+}
+
+export interface AssignorInput {
+  readonly members: ReadonlyArray<AssignorMember>
+  readonly topics: ReadonlyMap<string, AssignorTopic>
+}
+
+/** memberId → what it shall have; every member is a key. */
+export type Assignment = ReadonlyMap<string, Partitions>
+
+export type Assignor = (input: AssignorInput) => Assignment
+
+/** By instance id where a member has one: a static member that comes back under another id keeps its place. */
+export const inOrder = (members: ReadonlyArray<AssignorMember>): ReadonlyArray<AssignorMember> =>
+  [...members].sort(
+    (a, b) => compare(a.instanceId ?? a.memberId, b.instanceId ?? b.memberId) || compare(a.memberId, b.memberId)
+  )
+
+export const topicsInOrder = (topics: ReadonlyMap<string, AssignorTopic>): ReadonlyArray<AssignorTopic> =>
+  [...topics.values()].sort((a, b) => compare(a.name, b.name) || compare(a.topicId, b.topicId))
+
+export const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
