@@ -21,12 +21,20 @@ import * as DeleteTopics from "./20_DeleteTopics.ts"
 import * as DeleteRecords from "./21_DeleteRecords.ts"
 import * as InitProducerId from "./22_InitProducerId.ts"
 import * as OffsetForLeaderEpoch from "./23_OffsetForLeaderEpoch.ts"
+import * as DescribeAcls from "./29_DescribeAcls.ts"
+import * as CreateAcls from "./30_CreateAcls.ts"
+import * as DeleteAcls from "./31_DeleteAcls.ts"
 import * as DescribeConfigs from "./32_DescribeConfigs.ts"
 import * as DescribeLogDirs from "./35_DescribeLogDirs.ts"
 import * as CreatePartitions from "./37_CreatePartitions.ts"
 import * as DeleteGroups from "./42_DeleteGroups.ts"
+import * as ElectLeaders from "./43_ElectLeaders.ts"
 import * as IncrementalAlterConfigs from "./44_IncrementalAlterConfigs.ts"
+import * as AlterPartitionReassignments from "./45_AlterPartitionReassignments.ts"
+import * as ListPartitionReassignments from "./46_ListPartitionReassignments.ts"
 import * as OffsetDelete from "./47_OffsetDelete.ts"
+import * as DescribeClientQuotas from "./48_DescribeClientQuotas.ts"
+import * as AlterClientQuotas from "./49_AlterClientQuotas.ts"
 import * as DescribeCluster from "./60_DescribeCluster.ts"
 import * as DescribeProducers from "./61_DescribeProducers.ts"
 import * as DescribeTopicPartitions from "./75_DescribeTopicPartitions.ts"
@@ -51,12 +59,20 @@ const handlers = Effect.gen(function* () {
     yield* DeleteRecords.make,
     yield* InitProducerId.make,
     yield* OffsetForLeaderEpoch.make,
+    yield* DescribeAcls.make,
+    yield* CreateAcls.make,
+    yield* DeleteAcls.make,
     yield* DescribeConfigs.make,
     yield* DescribeLogDirs.make,
     yield* CreatePartitions.make,
     yield* DeleteGroups.make,
+    yield* ElectLeaders.make,
     yield* IncrementalAlterConfigs.make,
+    yield* AlterPartitionReassignments.make,
+    yield* ListPartitionReassignments.make,
     yield* OffsetDelete.make,
+    yield* DescribeClientQuotas.make,
+    yield* AlterClientQuotas.make,
     yield* DescribeCluster.make,
     yield* DescribeProducers.make,
     yield* DescribeTopicPartitions.make
