@@ -30,7 +30,7 @@ import {
   stringSerializers
 } from "@platformatic/kafka"
 import { Kafka, logLevel } from "kafkajs"
-import { pruned, questionOf } from "./oracleQuestions.ts"
+import { pruned, questionOf } from "./oracle/Questions.ts"
 import { frameSplitter, type GoldenFrame, RecordingProxy } from "./recordingProxy.ts"
 
 const FRAME_BYTES_MAX = 900
@@ -127,11 +127,12 @@ const askEverything = async (): Promise<void> => {
   const record = { key: null, value: new Uint8Array([111, 110, 101]), timestamp: Date.now() }
   const batch = buildBatch([record])
   const { topicId } = metadata.value.topics[0]!
+  const about = { topic: "golden", topicId, groupId: "golden-group" }
   for (const { apiKey, maxVersion } of offered.value.apiKeys) {
     const api = apis.get(apiKey)
     for (let version = api?.request.versions.first ?? 1; api !== undefined && version <= maxVersion; version++) {
       if (!api.serves(version)) continue
-      const answer = await ask(api, version, pruned(api.request, version, questionOf(api.name, topicId, batch)))
+      const answer = await ask(api, version, pruned(api.request, version, questionOf(api.name, about, batch)))
       if (answer === undefined) console.log(`no answer: ${api.name} ${version}`)
     }
   }

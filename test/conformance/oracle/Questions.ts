@@ -1,15 +1,16 @@
 /**
  * One plausible request for each API, from which every version is asked of a real Kafka. Fields that a version lacks
- * are left out by `pruned`. The topic "golden" and the group "golden-group" exist when these are asked.
+ * are left out by `pruned`. The topic that it is about exists when these are asked.
  */
 import { type Fields, type FieldType, includes, type Message } from "@chronik-effect/core/protocol/Descriptor.ts"
 
 type Value = Record<string, unknown>
 
-const topic = "golden"
-const groupId = "golden-group"
-
-/** Places in the questions for what only the running Kafka can tell: see `filled`. */
+/** Places in the questions for what only the caller can tell: see `filled`. */
+const topic = Symbol("topic")
+const groupId = Symbol("group id")
+const otherGroupId = Symbol("another group id")
+const otherTopic = Symbol("another topic")
 const topicId = Symbol("topic id")
 const batch = Symbol("batch")
 
@@ -39,7 +40,7 @@ const questions: Readonly<Record<string, Value>> = {
   },
   FindCoordinator: { key: groupId, coordinatorKeys: [groupId] },
   JoinGroup: {
-    groupId: "golden-join",
+    groupId: otherGroupId,
     sessionTimeoutMs: 6000,
     rebalanceTimeoutMs: 500,
     protocolType: "consumer",
@@ -54,7 +55,7 @@ const questions: Readonly<Record<string, Value>> = {
   ApiVersions: { clientSoftwareName: "chronik", clientSoftwareVersion: "1" },
   CreateTopics: {
     topics: [
-      { name: "golden-new", numPartitions: 2, replicationFactor: 1, configs: [{ name: "retention.ms", value: "9" }] }
+      { name: otherTopic, numPartitions: 2, replicationFactor: 1, configs: [{ name: "retention.ms", value: "9" }] }
     ],
     timeoutMs: 1000,
     validateOnly: true
@@ -147,28 +148,43 @@ const questions: Readonly<Record<string, Value>> = {
   DescribeTransactions: { transactionalIds: ["golden-txn"] },
   ListTransactions: { stateFilters: ["Ongoing", "Nonsense"] },
   ConsumerGroupHeartbeat: {
-    groupId: "golden-consumer",
+    groupId: otherGroupId,
     memberId: "AAAAAAAAAAAAAAAAAAAAAQ",
     rebalanceTimeoutMs: 1000,
     subscribedTopicNames: [topic],
     topicPartitions: []
   },
-  ConsumerGroupDescribe: { groupIds: ["golden-consumer"], includeAuthorizedOperations: true },
+  ConsumerGroupDescribe: { groupIds: [otherGroupId], includeAuthorizedOperations: true },
   ListConfigResources: {},
   DescribeTopicPartitions: { topics: [{ name: topic }], responsePartitionLimit: 1 }
 }
 
-const filled = (value: unknown, id: string, records: Uint8Array): unknown => {
-  if (value === topicId) return id
-  if (value === batch) return records
-  if (Array.isArray(value)) return value.map((each) => filled(each, id, records))
-  if (typeof value !== "object" || value === null || value instanceof Uint8Array) return value
-  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, filled(each, id, records)]))
+/** What a question is about. */
+export interface About {
+  readonly topic: string
+  readonly topicId: string
+  readonly groupId: string
 }
 
-/** The question for an API: `id` is that of the topic "golden", `records` a batch to produce into it. */
-export const questionOf = (api: string, id: string, records: Uint8Array): Value =>
-  filled(questions[api] ?? {}, id, records) as Value
+const filled = (value: unknown, known: ReadonlyMap<unknown, unknown>): unknown => {
+  if (known.has(value)) return known.get(value)
+  if (Array.isArray(value)) return value.map((each) => filled(each, known))
+  if (typeof value !== "object" || value === null || value instanceof Uint8Array) return value
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, filled(each, known)]))
+}
+
+/** The question for an API; `records` is a batch to produce into the topic. */
+export const questionOf = (api: string, about: About, records: Uint8Array): Value => {
+  const known = new Map<unknown, unknown>([
+    [topic, about.topic],
+    [topicId, about.topicId],
+    [groupId, about.groupId],
+    [otherGroupId, `${about.groupId}-other`],
+    [otherTopic, `${about.topic}-other`],
+    [batch, records]
+  ])
+  return filled(questions[api] ?? {}, known) as Value
+}
 
 const prune = (type: FieldType, version: number, value: unknown): unknown => {
   if (type.kind === "array" && Array.isArray(value)) return value.map((each) => prune(type.element, version, each))
