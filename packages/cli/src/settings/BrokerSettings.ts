@@ -27,7 +27,7 @@ export function applyBrokerSetting(name: string, text: string, where: string, br
     throw usage(`${where}: there is no broker config "${name}".${didYouMean(name, BROKER_CONFIGS.keys())}`)
   }
   const reason = invalidReason(definition, text)
-  if (reason !== undefined) throw usage(`${where}: ${reason}`)
+  if (reason !== undefined) throw usage(`${where}: ${reason}.`)
   broker.set(name, text.trim())
 }
 

@@ -7,6 +7,7 @@
  */
 import * as Result from "effect/Result"
 import { BROKER_CONFIGS, CLUSTER_DEFAULTS } from "./BrokerConfigDefinitions.ts"
+import { brokerRulesProblem } from "./BrokerRules.ts"
 import { booleanOf, integerOf, invalidReason, listElements } from "./ConfigDefinition.ts"
 
 /** Some defaults differ: a lone broker in development starts groups at once and has no replicas to ask for. */
@@ -110,7 +111,7 @@ export class BrokerConfig {
 /**
  * Static values checked and made into a `BrokerConfig`; the failure lists every problem as a sentence.
  *
- * **Errors** an unknown name, a value that does not parse or is out of bounds.
+ * **Errors** an unknown name, a value that does not parse or is out of bounds, two values that contradict each other.
  */
 export const makeBrokerConfig = (
   profile: BrokerProfile,
@@ -126,9 +127,12 @@ export const makeBrokerConfig = (
     }
     const reason = invalidReason(definition, value)
     if (reason === undefined) kept.set(name, value.trim())
-    else problems.push(reason)
+    else problems.push(`${reason}.`)
   }
-  return problems.length > 0 ? Result.fail(problems) : Result.succeed(new BrokerConfig(profile, kept))
+  if (problems.length > 0) return Result.fail(problems)
+  const config = new BrokerConfig(profile, kept)
+  const broken = brokerRulesProblem(config)
+  return broken === undefined ? Result.succeed(config) : Result.fail([`${broken}.`])
 }
 
 /** A broker with nothing set. */

@@ -14,8 +14,8 @@ import { CLUSTER_WIDE, type ConfigDefinition, define, definitionTable, KEPT } fr
 const MIB = 1024 * 1024
 
 const GENERAL: ReadonlyArray<ConfigDefinition> = [
-  define("node.id", "int", 1, "Id of this node, unique in its cluster.", { min: 0 }),
-  define("broker.id", "int", 1, "Older name of node.id.", { min: 0 }),
+  define("node.id", "int", null, "Id of this node, unique in its cluster.", { min: 0 }),
+  define("broker.id", "int", -1, "Older name of node.id.", { min: -1 }),
   define(
     "process.roles",
     "list",

@@ -4,14 +4,7 @@
  * Kept and shown so that tools which manage them find what they wrote; nothing collects telemetry here, and clients are not
  * told that they could push any.
  */
-import {
-  type ConfigDefinition,
-  define,
-  definitionTable,
-  invalidReason,
-  KEPT,
-  listElements
-} from "./ConfigDefinition.ts"
+import { type ConfigDefinition, define, definitionTable, KEPT, listElements, shown } from "./ConfigDefinition.ts"
 
 const SELECTORS: ReadonlySet<string> = new Set([
   "client_instance_id",
@@ -22,40 +15,51 @@ const SELECTORS: ReadonlySet<string> = new Set([
   "client_source_port"
 ])
 
-/** `selector=pattern`. The pattern is not compiled: nobody matches by it. */
-const matchProblem = (text: string): string | undefined => {
-  for (const element of listElements(text)) {
-    const at = element.indexOf("=")
-    if (at <= 0) return `Illegal client matching pattern: ${element} (expected selector=pattern)`
-    const selector = element.slice(0, at).trim()
-    if (!SELECTORS.has(selector)) return `Illegal client matching pattern: ${selector} is not a selector of clients`
-  }
-  return undefined
-}
+const INTERVAL_MS_MIN = 100
+const INTERVAL_MS_MAX = 3_600_000
 
 /** All keys, by name, in the order of their names. */
 export const CLIENT_METRICS_CONFIGS: ReadonlyMap<string, ConfigDefinition> = definitionTable([
   define("interval.ms", "int", 300_000, `${KEPT}How often clients would push their metrics.`, {
-    min: 100,
-    max: 3_600_000,
     mutability: "cluster-wide"
   }),
-  define("match", "list", "", `${KEPT}Which clients would push, as selector=pattern.`, {
-    check: matchProblem,
-    mutability: "cluster-wide"
-  }),
+  define("match", "list", "", `${KEPT}Which clients would push, as selector=pattern.`, { mutability: "cluster-wide" }),
   define("metrics", "list", "", `${KEPT}Prefixes of the metrics that would be pushed; * for all.`, {
     mutability: "cluster-wide"
   })
 ])
 
-/** Why this set of values is not legal for a subscription: the first sentence, or undefined. */
-export const clientMetricsConfigsProblem = (values: ReadonlyMap<string, string>): string | undefined => {
+export interface ClientMetricsProblem {
+  /** Kafka calls a bad selector an invalid config, everything else an invalid request. */
+  readonly kind: "request" | "config"
+  readonly message: string
+}
+
+/** Why this set of values is not legal for a subscription, or undefined. */
+export const clientMetricsProblem = (values: ReadonlyMap<string, string>): ClientMetricsProblem | undefined => {
   for (const [name, text] of values) {
-    const definition = CLIENT_METRICS_CONFIGS.get(name)
-    if (definition === undefined) return `Unknown client metrics configuration: ${name}`
-    const reason = invalidReason(definition, text)
-    if (reason !== undefined) return reason
+    if (!CLIENT_METRICS_CONFIGS.has(name)) {
+      return { kind: "request", message: `Unknown client metrics configuration: ${shown(name)}` }
+    }
+    if (name === "interval.ms" && !isInterval(text.trim())) {
+      return {
+        kind: "request",
+        message: `Invalid value ${shown(text)} for interval.ms, interval must be between ${INTERVAL_MS_MIN} and ${INTERVAL_MS_MAX} (1 hour)`
+      }
+    }
+    const wrong = name === "match" ? listElements(text).find((element) => !isSelector(element)) : undefined
+    if (wrong !== undefined) {
+      return { kind: "config", message: `Illegal client matching pattern: ${shown(wrong)}` }
+    }
   }
   return undefined
+}
+
+const isInterval = (text: string): boolean =>
+  /^\d{1,9}$/.test(text) && Number(text) >= INTERVAL_MS_MIN && Number(text) <= INTERVAL_MS_MAX
+
+/** `selector=pattern`. The pattern is not compiled: nobody matches by it. */
+const isSelector = (element: string): boolean => {
+  const at = element.indexOf("=")
+  return at > 0 && at < element.length - 1 && SELECTORS.has(element.slice(0, at).trim())
 }

@@ -53,16 +53,29 @@ const INTEGER_LIMITS = {
   long: [-9223372036854775808n, 9223372036854775807n]
 } as const
 
+/** Longest value that a key may be given at run time: it is kept in the metadata log of every node. */
+export const VALUE_LENGTH_MAX = 32_767
+
+/** A client's text as it may stand in a message: not long, and without characters that a terminal would act on. */
+export const shown = (text: string): string => {
+  const head = text.length > SHOWN_LENGTH_MAX ? `${text.slice(0, SHOWN_LENGTH_MAX)}...` : text
+  return head.replace(/[\p{Cc}\p{Cf}]/gu, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`)
+}
+const SHOWN_LENGTH_MAX = 249
+
 /**
- * Why `text` is not a legal value of the key, as a sentence for the client; undefined when it is legal.
+ * Why `text` is not a legal value of the key, in Kafka's words, for the client; undefined when it is legal.
  *
  * **Gotchas** an unset value (`null`) is the caller's matter: for SET it is an INVALID_REQUEST, not an INVALID_CONFIG.
  */
 export const invalidReason = (definition: ConfigDefinition, text: string): string | undefined => {
+  if (text.length > VALUE_LENGTH_MAX) {
+    return `Invalid value ${shown(text)} for configuration ${definition.name}: Value has more than ${VALUE_LENGTH_MAX} characters`
+  }
   const problem = typeProblem(definition, text.trim()) ?? definition.check?.(text.trim())
   return problem === undefined
     ? undefined
-    : `Invalid value ${text} for configuration ${definition.name}: ${problem}${problem.endsWith(".") ? "" : "."}`
+    : `Invalid value ${shown(text)} for configuration ${definition.name}: ${problem}`
 }
 
 const typeProblem = (definition: ConfigDefinition, text: string): string | undefined => {
@@ -109,8 +122,9 @@ const doubleProblem = (definition: ConfigDefinition, text: string): string | und
 const listProblem = (definition: ConfigDefinition, text: string): string | undefined => {
   if (definition.values === undefined) return undefined
   const allowed = definition.values
-  const wrong = listElements(text).find((element) => !allowed.includes(element))
-  return wrong === undefined ? undefined : `"${wrong}" is not one of: ${allowed.join(", ")}`
+  return listElements(text).every((element) => allowed.includes(element))
+    ? undefined
+    : `String must be one of: ${allowed.join(", ")}`
 }
 
 /** The elements of a list value: split at commas, trimmed, empty ones dropped. */

@@ -6,7 +6,7 @@
  * The broker's limits may have moved since a value was set, so a value in force is always brought within them.
  */
 import type { BrokerConfig } from "./BrokerConfig.ts"
-import { type ConfigDefinition, define, definitionTable, integerOf, invalidReason } from "./ConfigDefinition.ts"
+import { type ConfigDefinition, define, definitionTable, integerOf, invalidReason, shown } from "./ConfigDefinition.ts"
 
 const group = (name: string, fallback: number, min: number, documentation: string): ConfigDefinition =>
   define(name, "int", fallback, documentation, { min, synonyms: [`group.${name}`], mutability: "cluster-wide" })
@@ -56,7 +56,7 @@ export const groupConfigsProblem = (
 ): string | undefined => {
   for (const [name, text] of overrides) {
     const definition = GROUP_CONFIGS.get(name)
-    if (definition === undefined) return `Unknown group config name: ${name}`
+    if (definition === undefined) return `Unknown group config name: ${shown(name)}`
     const reason = invalidReason(definition, text) ?? outOfBrokersLimits(name, text, broker)
     if (reason !== undefined) return reason
   }
@@ -71,7 +71,7 @@ const outOfBrokersLimits = (name: string, text: string, broker: BrokerConfig): s
   const key = name.slice("consumer.".length)
   const value = integerOf(text)
   const min = broker.integer(`group.consumer.min.${key}`)
-  if (value < min) return `${name} must be greater than or equal to group.consumer.min.${key} (${min}).`
+  if (value < min) return `${name} must be greater than or equal to group.consumer.min.${key}`
   const max = broker.integer(`group.consumer.max.${key}`)
-  return value > max ? `${name} must be less than or equal to group.consumer.max.${key} (${max}).` : undefined
+  return value > max ? `${name} must be less than or equal to group.consumer.max.${key}` : undefined
 }

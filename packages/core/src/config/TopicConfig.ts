@@ -14,7 +14,8 @@ import {
   definitionTable,
   invalidReason,
   LONG_MAX,
-  listElements
+  listElements,
+  shown
 } from "./ConfigDefinition.ts"
 
 const HOUR_MS = 3_600_000
@@ -37,7 +38,7 @@ export const messageBytesProblem = (text: string): string | undefined =>
 const throttledReplicasProblem = (text: string): string | undefined =>
   text === "" || text === "*" || listElements(text).every((pair) => /^\d+:\d+$/.test(pair))
     ? undefined
-    : "Expected a list of partition:broker pairs, or * for all replicas"
+    : "Expected the literal '*' or a list of replicas in the following format: [partitionId]:[brokerId],[partitionId]:[brokerId],..."
 
 const topic = (
   name: string,
@@ -229,8 +230,7 @@ const RECORDS: ReadonlyArray<ConfigDefinition> = [
     ["compression.gzip.level"],
     "Level used where the broker compresses by gzip.",
     {
-      check: (text) =>
-        /^(-1|[1-9])$/.test(text) ? undefined : "Value must be between 1 and 9, or -1 for the default level"
+      check: (text) => (/^(-1|[1-9])$/.test(text) ? undefined : "Value must be between 1 and 9 or equal to -1")
     }
   ),
   topic(
@@ -293,7 +293,7 @@ const REPLICATION: ReadonlyArray<ConfigDefinition> = [
 
 const TIERING = "Kept for Kafka's tools; chronik-effect has no remote storage. "
 const remoteUnavailable = (text: string): string | undefined =>
-  text.toLowerCase() === "true" ? "chronik-effect has no remote storage: leave it false" : undefined
+  text.toLowerCase() === "true" ? "Tiered Storage functionality is disabled in the broker" : undefined
 
 const REMOTE: ReadonlyArray<ConfigDefinition> = [
   topic("remote.storage.enable", "boolean", false, [], `${TIERING}Must be false.`, { check: remoteUnavailable }),
@@ -357,13 +357,14 @@ export const topicConfigsProblem = (
 ): string | undefined => {
   for (const [name, text] of overrides) {
     const definition = TOPIC_CONFIGS.get(name)
-    if (definition === undefined) return `Unknown topic config name: ${name}.`
+    if (definition === undefined) return `Unknown topic config name: ${shown(name)}`
     const reason = invalidReason(definition, text)
     if (reason !== undefined) return reason
   }
   const long = (name: string) => BigInt((topicConfigValue(overrides, broker, name) ?? "0").trim())
-  if (long("min.compaction.lag.ms") > long("max.compaction.lag.ms")) {
-    return "conflict topic config setting min.compaction.lag.ms > max.compaction.lag.ms: lower the first or raise the second."
+  const [min, max] = [long("min.compaction.lag.ms"), long("max.compaction.lag.ms")]
+  if (min > max) {
+    return `conflict topic config setting min.compaction.lag.ms (${min}) > max.compaction.lag.ms (${max})`
   }
   return undefined
 }

@@ -1,21 +1,13 @@
 /**
  * How a node's log looks and how much of it there is. Log lines go to stderr: stdout belongs to what a command was asked for.
+ *
+ * The level may change while the node runs, so it is asked for each line (`LogLevels`) and not fixed in Effect's reference.
  */
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
-import type { LogLevel as EffectLogLevel } from "effect/LogLevel"
 import * as References from "effect/References"
+import { LogLevels, make } from "./LogLevels.ts"
 import type { LogFormat, LogLevel } from "./NodeConfig.ts"
-
-const LEVELS: Readonly<Record<LogLevel, EffectLogLevel>> = {
-  trace: "Trace",
-  debug: "Debug",
-  info: "Info",
-  warn: "Warn",
-  error: "Error",
-  fatal: "Fatal",
-  none: "None"
-}
 
 const logger = (format: LogFormat): Logger.Logger<unknown, void> => {
   switch (format) {
@@ -31,9 +23,16 @@ const logger = (format: LogFormat): Logger.Logger<unknown, void> => {
 export const layerLogging = (values: {
   readonly logFormat: LogFormat
   readonly logLevel: LogLevel
-}): Layer.Layer<never> =>
-  Layer.mergeAll(
-    Logger.layer([logger(values.logFormat)]),
+}): Layer.Layer<LogLevels> => {
+  const levels = make(values.logLevel)
+  const lines = logger(values.logFormat)
+  const wanted = Logger.make<unknown, void>((line) => {
+    if (levels.writes(line.logLevel)) lines.log(line)
+  })
+  return Layer.mergeAll(
+    Logger.layer([wanted]),
     Layer.succeed(Logger.LogToStderr, true),
-    Layer.succeed(References.MinimumLogLevel, LEVELS[values.logLevel])
+    Layer.succeed(References.MinimumLogLevel, "All"),
+    Layer.succeed(LogLevels, levels)
   )
+}

@@ -25,6 +25,7 @@ import * as DescribeAcls from "./29_DescribeAcls.ts"
 import * as CreateAcls from "./30_CreateAcls.ts"
 import * as DeleteAcls from "./31_DeleteAcls.ts"
 import * as DescribeConfigs from "./32_DescribeConfigs.ts"
+import * as AlterConfigs from "./33_AlterConfigs.ts"
 import * as DescribeLogDirs from "./35_DescribeLogDirs.ts"
 import * as CreatePartitions from "./37_CreatePartitions.ts"
 import * as DeleteGroups from "./42_DeleteGroups.ts"
@@ -37,6 +38,7 @@ import * as DescribeClientQuotas from "./48_DescribeClientQuotas.ts"
 import * as AlterClientQuotas from "./49_AlterClientQuotas.ts"
 import * as DescribeCluster from "./60_DescribeCluster.ts"
 import * as DescribeProducers from "./61_DescribeProducers.ts"
+import * as ListConfigResources from "./74_ListConfigResources.ts"
 import * as DescribeTopicPartitions from "./75_DescribeTopicPartitions.ts"
 import * as Dispatcher from "./Dispatcher.ts"
 
@@ -63,6 +65,7 @@ const handlers = Effect.gen(function* () {
     yield* CreateAcls.make,
     yield* DeleteAcls.make,
     yield* DescribeConfigs.make,
+    yield* AlterConfigs.make,
     yield* DescribeLogDirs.make,
     yield* CreatePartitions.make,
     yield* DeleteGroups.make,
@@ -74,6 +77,7 @@ const handlers = Effect.gen(function* () {
     yield* DescribeClientQuotas.make,
     yield* AlterClientQuotas.make,
     yield* DescribeCluster.make,
+    yield* ListConfigResources.make,
     yield* DescribeProducers.make,
     yield* DescribeTopicPartitions.make
   ]

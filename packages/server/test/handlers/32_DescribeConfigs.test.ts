@@ -100,7 +100,11 @@ describe("DescribeConfigs of a topic", () => {
         expect(yield* code(16, "any")).toBe(ErrorCode.NONE)
         expect(yield* code(32, "any")).toBe(ErrorCode.NONE)
         expect(yield* code(32, "")).toBe(ErrorCode.INVALID_REQUEST)
+        expect(yield* code(16, "")).toBe(ErrorCode.INVALID_REQUEST)
         expect(yield* code(8, "1")).toBe(ErrorCode.NONE)
+        expect(yield* code(8, "2")).toBe(ErrorCode.INVALID_REQUEST)
+        expect(yield* code(8, "")).toBe(ErrorCode.INVALID_REQUEST)
+        expect(yield* code(4, "x")).toBe(ErrorCode.INVALID_REQUEST)
       })
     )
   )
@@ -141,6 +145,108 @@ describe("DescribeConfigs of a broker", () => {
         ])
         const own = (yield* ask(handler, 4, of(4, "1", ["log.retention.ms"]))).results[0]!.configs[0]!
         expect(own).toMatchObject({ value: "9", configSource: 3 })
+      })
+    )
+  )
+})
+
+describe("DescribeConfigs of what need not exist", () => {
+  const altered = (resourceType: 16 | 32, name: string, value: string) => ({
+    _tag: "AlterConfigs" as const,
+    resourceType,
+    resource: "r",
+    changes: [{ name, op: 0 as const, value }]
+  })
+
+  it.effect("shows a group's own values before the broker's", () =>
+    onCluster({ commands: [...BASE, altered(32, "consumer.session.timeout.ms", "50000")] }, () =>
+      Effect.gen(function* () {
+        const { configs } = (yield* ask(yield* make, 4, { ...of(32, "r"), includeSynonyms: true })).results[0]!
+        expect(configs.map((c) => [c.name, c.value, c.configSource])).toEqual([
+          ["consumer.assignment.interval.ms", "1000", 5],
+          ["consumer.heartbeat.interval.ms", "5000", 5],
+          ["consumer.session.timeout.ms", "50000", 8]
+        ])
+        expect(configs[2]!.synonyms).toEqual([
+          { name: "consumer.session.timeout.ms", value: "50000", source: 8 },
+          { name: "group.consumer.session.timeout.ms", value: "45000", source: 5 }
+        ])
+      })
+    )
+  )
+
+  it.effect("shows a client metrics subscription with its defaults", () =>
+    onCluster({ commands: [...BASE, altered(16, "interval.ms", "1000")] }, () =>
+      Effect.gen(function* () {
+        const { configs } = (yield* ask(yield* make, 4, of(16, "r"))).results[0]!
+        expect(configs.map((c) => [c.name, c.value, c.configSource])).toEqual([
+          ["interval.ms", "1000", 7],
+          ["match", "", 5],
+          ["metrics", "", 5]
+        ])
+      })
+    )
+  )
+
+  it.effect("shows the root logger", () =>
+    onCluster({ commands: BASE }, () =>
+      Effect.gen(function* () {
+        const { configs } = (yield* ask(yield* make, 4, of(8, "1"))).results[0]!
+        expect(configs).toMatchObject([
+          { name: "root", value: "INFO", configSource: 6, readOnly: false, configType: 0 }
+        ])
+      })
+    )
+  )
+})
+
+describe("DescribeConfigs, as Kafka has it", () => {
+  it.effect("leaves out what stands before the key's own name among its synonyms", () =>
+    onCluster({ commands: [registration(1), creation("t", 1)], config: STATIC }, () =>
+      Effect.gen(function* () {
+        const handler = yield* make
+        const topic = (yield* ask(handler, 4, { ...of(2, "t", ["retention.ms"]), includeSynonyms: true })).results[0]!
+        expect(topic.configs[0]).toMatchObject({ value: "7200000", configSource: 5, synonyms: [] })
+        const hours = (yield* ask(handler, 4, { ...of(4, "1", ["log.retention.hours"]), includeSynonyms: true }))
+          .results[0]!
+        expect(hours.configs[0]!.synonyms.map((s) => [s.name, s.value, s.source])).toEqual([
+          ["log.retention.hours", "2", 4],
+          ["log.retention.hours", "168", 5]
+        ])
+      })
+    )
+  )
+
+  it.effect("keeps a broker's key that nobody knows, and shows it as a secret", () =>
+    onCluster({ commands: BASE }, ({ store }) =>
+      Effect.gen(function* () {
+        yield* store.propose({
+          _tag: "AlterConfigs",
+          resourceType: 4,
+          resource: "1",
+          changes: [{ name: "plugin.key", op: 0, value: "hush" }]
+        })
+        const answer = yield* ask(yield* make, 4, { ...of(4, "1", ["plugin.key"]), includeSynonyms: true })
+        expect(answer.results[0]!.configs).toMatchObject([
+          { name: "plugin.key", value: null, isSensitive: true, readOnly: true, configType: 0, configSource: 2 }
+        ])
+        expect(JSON.stringify(answer)).not.toContain("hush")
+      })
+    )
+  )
+
+  it.effect("answers a resource that is named twice twice, and too many not at all", () =>
+    onCluster({ commands: BASE }, () =>
+      Effect.gen(function* () {
+        const handler = yield* make
+        const resource = of(2, "t", ["segment.ms"]).resources[0]!
+        const twice = yield* ask(handler, 4, { resources: [resource, resource] })
+        expect(twice.results.map((r) => r.configs.length)).toEqual([1, 1])
+        const many = yield* ask(handler, 4, { resources: Array.from({ length: 10_001 }, () => resource) })
+        expect(many.results).toHaveLength(10_001)
+        expect(many.results.every((r) => r.errorCode === ErrorCode.INVALID_REQUEST && r.configs.length === 0)).toBe(
+          true
+        )
       })
     )
   )

@@ -1,5 +1,6 @@
 import { ErrorCode } from "@chronik-effect/core/model/ErrorCode.ts"
 import { IncrementalAlterConfigsApi } from "@chronik-effect/core/protocol/messages/44_IncrementalAlterConfigs.ts"
+import { LogLevels } from "@chronik-effect/server/config/LogLevels.ts"
 import { make } from "@chronik-effect/server/handlers/44_IncrementalAlterConfigs.ts"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
@@ -66,6 +67,7 @@ describe("IncrementalAlterConfigs", () => {
         })
         expect(answer.responses.map((r) => [r.resourceName, r.errorCode])).toEqual([
           ["t", ErrorCode.INVALID_REQUEST],
+          ["t", ErrorCode.INVALID_REQUEST],
           ["u", ErrorCode.NONE]
         ])
         expect(store.image().topic("t")!.configs.size).toBe(0)
@@ -101,6 +103,98 @@ describe("IncrementalAlterConfigs", () => {
         })
         expect(answer.responses.map((r) => r.errorCode)).toEqual([0, ErrorCode.INVALID_REQUEST])
         expect(store.brokerConfig().integer("message.max.bytes")).toBe(2_000_000)
+      })
+    )
+  )
+
+  it.effect("changes groups and client metrics, which need not exist before; a resource without values is gone", () =>
+    onCluster({ commands: BASE }, ({ store }) =>
+      Effect.gen(function* () {
+        const handler = yield* make
+        const alter = (resourceType: number, name: string, op: number, value: string | null) =>
+          Effect.map(
+            ask(handler, 1, {
+              resources: [{ ...of("r"), resourceType, configs: [{ name, configOperation: op, value }] }]
+            }),
+            (answer) => answer.responses[0]!.errorCode
+          )
+        expect(yield* alter(32, "consumer.session.timeout.ms", 0, "50000")).toBe(0)
+        expect(store.image().groupConfig("r")).toEqual(new Map([["consumer.session.timeout.ms", "50000"]]))
+        expect(yield* alter(32, "consumer.session.timeout.ms", 0, "1")).toBe(ErrorCode.INVALID_CONFIG)
+        expect(yield* alter(32, "consumer.session.timeout.ms", 1, null)).toBe(0)
+        expect(store.image().groupConfig("r")).toBeUndefined()
+        expect(yield* alter(16, "metrics", 2, "a.,b.")).toBe(0)
+        expect([...store.image().clientMetrics]).toEqual([["r", new Map([["metrics", "a.,b."]])]])
+      })
+    )
+  )
+
+  it.effect("sets the level of the log on this node alone, and nothing else of it", () =>
+    onCluster({ commands: BASE }, ({ log }) =>
+      Effect.gen(function* () {
+        const handler = yield* make
+        const levels = yield* LogLevels
+        const before = log.proposed.length
+        const level = (name: string, op: number, value: string | null, node = "1", validateOnly = false) =>
+          Effect.map(
+            ask(handler, 1, {
+              validateOnly,
+              resources: [{ resourceType: 8, resourceName: node, configs: [{ name, configOperation: op, value }] }]
+            }),
+            (answer) => answer.responses[0]!.errorCode
+          )
+        expect(yield* level("root", 0, "DEBUG", "1", true)).toBe(0)
+        expect(levels.name()).toBe("INFO")
+        expect(yield* level("root", 0, "DEBUG")).toBe(0)
+        expect(levels.name()).toBe("DEBUG")
+        expect(yield* level("root", 0, "LOUD")).toBe(ErrorCode.INVALID_CONFIG)
+        expect(yield* level("root", 0, "OFF")).toBe(ErrorCode.INVALID_CONFIG)
+        expect(yield* level("root", 0, null)).toBe(ErrorCode.INVALID_REQUEST)
+        expect(yield* level("root", 1, null)).toBe(ErrorCode.INVALID_REQUEST)
+        expect(yield* level("root", 2, "INFO")).toBe(ErrorCode.INVALID_REQUEST)
+        expect(yield* level("root", 9, "INFO")).toBe(ErrorCode.INVALID_REQUEST)
+        expect(yield* level("org.other", 0, "INFO")).toBe(ErrorCode.INVALID_CONFIG)
+        expect(yield* level("root", 0, "INFO", "2")).toBe(ErrorCode.INVALID_REQUEST)
+        expect(yield* level("root", 0, "INFO", "")).toBe(ErrorCode.INVALID_REQUEST)
+        expect(levels.name()).toBe("DEBUG")
+        expect(log.proposed.length).toBe(before)
+      })
+    )
+  )
+
+  it.effect("writes nothing into the log for a change that changes nothing", () =>
+    onCluster({ commands: BASE }, ({ log }) =>
+      Effect.gen(function* () {
+        const before = log.proposed.length
+        const answer = yield* ask(yield* make, 1, { resources: [of("t"), of("u", ["no.such.key", 1, null])] })
+        expect(answer.responses.map((r) => r.errorCode)).toEqual([0, 0])
+        expect(log.proposed.length).toBe(before)
+      })
+    )
+  )
+
+  it.effect("takes 10,000 resources in a request, and refuses more as a whole", () =>
+    onCluster({ commands: BASE }, ({ store }) =>
+      Effect.gen(function* () {
+        const handler = yield* make
+        const groups = (count: number) => ({
+          resources: Array.from({ length: count }, (_, n) => ({
+            resourceType: 32,
+            resourceName: `g${n}`,
+            configs: [{ name: "consumer.assignment.interval.ms", configOperation: 0, value: "5" }]
+          }))
+        })
+        const tooMany = yield* ask(handler, 1, groups(10_001))
+        expect(new Set(tooMany.responses.map((r) => r.errorCode))).toEqual(new Set([ErrorCode.INVALID_REQUEST]))
+        expect(tooMany.responses[0]!.errorMessage).toContain("at most 10000 resources")
+        expect(tooMany.responses[1]!.errorMessage).toBeNull()
+        expect([...store.image().groupConfigs]).toEqual([])
+        const most = yield* ask(handler, 1, groups(10_000))
+        expect(new Set(most.responses.map((r) => r.errorCode))).toEqual(new Set([ErrorCode.NONE]))
+        const one = { ...groups(1).resources[0]!, resourceName: "one more" }
+        expect((yield* ask(handler, 1, { resources: [one] })).responses[0]!.errorCode).toBe(ErrorCode.POLICY_VIOLATION)
+        const known = { ...one, resourceName: "g7" }
+        expect((yield* ask(handler, 1, { resources: [known] })).responses[0]!.errorCode).toBe(ErrorCode.NONE)
       })
     )
   )
