@@ -29,7 +29,7 @@ export const FLOORS: ReadonlyArray<Place> = [
   ...at(SERVER, 8, "io", "actor", "observe"),
   ...at(SERVER, 9, "config", "storage", "network", "peer", "client"),
   ...at(SERVER, 10, "metadata"),
-  ...at(SERVER, 11, "replication"),
+  ...at(SERVER, 11, "replication", "quota"),
   ...at(SERVER, 12, "cluster", "coordinator"),
   ...at(SERVER, 13, "handlers", "admin"),
   ...at(SERVER, 14, "Standalone.ts", "Cluster.ts", "Server.ts"),

@@ -23,6 +23,7 @@ import { METADATA_STREAM } from "./metadata/RaftFrames.ts"
 import { KafkaListener, KafkaPort } from "./network/KafkaListener.ts"
 import { Observation } from "./observe/Observation.ts"
 import type { RunningNode, StartReport } from "./observe/StartReport.ts"
+import { ClientQuotas } from "./quota/ClientQuotas.ts"
 import * as BatchProposer from "./replication/BatchProposer.ts"
 import * as Partitions from "./replication/Partitions.ts"
 import { NodeIdentity } from "./storage/NodeIdentity.ts"
@@ -189,6 +190,7 @@ const layerNode = (config: NodeConfigShape) => {
   return Layer.effect(Started, makeStarted).pipe(
     Layer.provideMerge(Listener),
     Layer.provideMerge(Serving),
+    Layer.provideMerge(ClientQuotas.layer),
     Layer.provideMerge(Partitions.layer),
     Layer.provideMerge(Connections),
     Layer.provideMerge(Logs),

@@ -9,6 +9,9 @@
  * and the one exit: `#answer` runs once, by the last partition or by the timeout, for every value of acks.
  *
  * acks=0 has no answer; where such a request fails the connection is closed, as Kafka does.
+ *
+ * **Quotas** a request counts with all its bytes when it comes, whatever becomes of it. In every version it is answered as soon
+ * as it is done, and tells for how long the connection is not read (KIP-219); before version 6 clients do not heed that.
  */
 import { ErrorCode, errorName } from "@chronik-effect/core/model/ErrorCode.ts"
 import type { Partially } from "@chronik-effect/core/protocol/Descriptor.ts"
@@ -21,6 +24,7 @@ import { type Deadline, Deadlines } from "../actor/Deadlines.ts"
 import { monotonicMicros } from "../io/Turn.ts"
 import type { Request } from "../network/RequestHandler.ts"
 import { Observation } from "../observe/Observation.ts"
+import { ClientQuotas } from "../quota/ClientQuotas.ts"
 import { Append, type AppendWaiter } from "../replication/Append.ts"
 import { BatchProposer } from "../replication/BatchProposer.ts"
 import type { Partition } from "../replication/Partition.ts"
@@ -40,6 +44,7 @@ interface Services {
   readonly proposer: BatchProposer["Service"]
   readonly deadlines: Deadlines["Service"]
   readonly observation: Observation["Service"]
+  readonly quotas: ClientQuotas["Service"]
   readonly nowMillis: () => number
 }
 
@@ -66,6 +71,7 @@ class PendingProduce implements AppendWaiter {
   #answered = false
   #deadline: Deadline | undefined
   #failed: ErrorCode = ErrorCode.NONE
+  #throttleMs = 0
   #appendedMicros = 0
   #stream = 0
 
@@ -76,6 +82,9 @@ class PendingProduce implements AppendWaiter {
   }
 
   start(body: ProduceRequest): void {
+    const { quotas } = this.#services
+    if (quotas.active.produce)
+      this.#throttleMs = quotas.produced(this.#request, this.#request.end - this.#request.start)
     const nowMillis = this.#services.nowMillis()
     this.#topics = body.topicData.map((topic) => ({
       name: topic.name,
@@ -183,11 +192,15 @@ class PendingProduce implements AppendWaiter {
   #answer(): void {
     if (this.#answered) return
     this.#answered = true
-    const { observation, proposer, deadlines } = this.#services
+    const { observation, proposer, deadlines, quotas } = this.#services
     const request = this.#request
+    if (quotas.active.time) this.#throttleMs = Math.max(this.#throttleMs, quotas.timeThrottleMs(request))
     if (this.#deadline !== undefined) deadlines.remove(this.#deadline)
     request.respond(
-      encodeResponseFrame(ProduceApi, request.apiVersion, request.correlationId, { responses: this.#topics })
+      encodeResponseFrame(ProduceApi, request.apiVersion, request.correlationId, {
+        responses: this.#topics,
+        throttleTimeMs: this.#throttleMs
+      })
     )
     const { writtenMicros, durableMicros, committedMicros } = proposer.times
     observation.recorder.record(
@@ -213,6 +226,7 @@ export const make = Effect.gen(function* () {
     proposer: yield* BatchProposer,
     deadlines: yield* Deadlines,
     observation: yield* Observation,
+    quotas: yield* ClientQuotas,
     nowMillis: () => clock.currentTimeMillisUnsafe()
   }
   const handler: HotHandler = {

@@ -12,6 +12,9 @@
  * **Bounds** an answer holds at most `ANSWER_BYTES_MAX`, whatever the client allows, but always one whole batch. At most
  * `COLD_READS_MAX` reads are with the thread pool. In one round of the event loop a limited number of bytes is answered:
  * what is answered is sent, and what nobody takes is given up, before the next answers are made (`AnswerRounds`).
+ * **Quotas** who has used up his quota, or would with this answer, gets an empty one at once with the time for which his
+ * connection is not read (KIP-219), in every version. A full fetch then has no session, as Kafka's clients expect. Only an
+ * answer that could never be within the quota, since its first batch is too large, is given to whoever owes nothing.
  * @see KIP-74 (sizes), KIP-227 (sessions), KIP-320 (epochs), KIP-516 (topic ids)
  */
 import { Prng } from "@chronik-effect/core/base/Prng.ts"
@@ -26,6 +29,7 @@ import { type Deadline, Deadlines } from "../actor/Deadlines.ts"
 import { NodeConfig } from "../config/NodeConfig.ts"
 import { Turn, type Turnable } from "../io/Turn.ts"
 import type { Connection, Request } from "../network/RequestHandler.ts"
+import { ClientQuotas } from "../quota/ClientQuotas.ts"
 import { Partitions } from "../replication/Partitions.ts"
 import { BUFFERS_KEPT } from "../storage/SegmentFileBuffers.ts"
 import { AnswerRounds } from "./AnswerRounds.ts"
@@ -48,6 +52,8 @@ interface Services {
   readonly turn: Turn
   readonly rounds: AnswerRounds
   readonly coldReads: Semaphore.Semaphore
+  readonly quotas: ClientQuotas["Service"]
+  readonly sessions: FetchSessions
   readonly runFork: (effect: Effect.Effect<void>) => void
 }
 
@@ -63,7 +69,8 @@ class PendingFetch implements Turnable {
   #answered = false
 
   constructor(services: Services, request: Request, body: FetchRequest, context: FetchContext) {
-    const maxBytes = Math.min(body.maxBytes, ANSWER_BYTES_MAX)
+    let maxBytes = Math.min(body.maxBytes, ANSWER_BYTES_MAX)
+    if (services.quotas.active.fetch) maxBytes = Math.min(maxBytes, services.quotas.fetchBytesMax(request))
     this.#services = services
     this.#request = request
     this.#context = context
@@ -101,6 +108,9 @@ class PendingFetch implements Turnable {
 
   #begin(maxWaitMs: number): void {
     if (!this.#request.connection.isOpen) return this.#request.respondNothing()
+    const { quotas } = this.#services
+    const pauseMs = quotas.active.fetch ? quotas.fetchThrottleMs(this.#request) : 0
+    if (pauseMs > 0) return this.#throttled(pauseMs)
     const looks = this.#look()
     const missing = this.#missing(looks)
     if (maxWaitMs <= 0 || missing <= 0) return this.#answer(looks)
@@ -209,13 +219,40 @@ class PendingFetch implements Turnable {
     )
   }
 
+  /** Nothing for now: the client is to ask again after `pauseMs`. */
+  #throttled(pauseMs: number): void {
+    const { apiVersion, correlationId } = this.#request
+    const { sessionId, incremental } = this.#context
+    this.#answered = true
+    this.#services.sessions.drop(this.#context)
+    const answer = { sessionId: incremental ? sessionId : 0, throttleTimeMs: pauseMs, responses: [] }
+    this.#request.respond(encodeResponseFrame(FetchApi, apiVersion, correlationId, answer))
+  }
+
+  /** How long the client has to pause before it may have what `looks` found. */
+  #pauseMs(looks: ReadonlyArray<Look>): number {
+    let bytes = 0
+    for (const { read } of looks) bytes += read?.bytes ?? 0
+    return this.#services.quotas.fetched(this.#request, bytes)
+  }
+
   #respond(looks: ReadonlyArray<Look>): void {
+    const { quotas } = this.#services
+    const pauseMs = quotas.active.fetch ? this.#pauseMs(looks) : 0
+    if (pauseMs > 0) {
+      releaseLooks(looks)
+      return this.#throttled(pauseMs)
+    }
     const request = this.#request
     const { responses, leases, bytes } = answerWith(looks, this.#context, this.#looking.committedOnly)
     this.#services.rounds.answered(bytes)
     const { sessionId } = this.#context
     request.respond(
-      encodeResponseFrame(FetchApi, request.apiVersion, request.correlationId, { sessionId, responses }),
+      encodeResponseFrame(FetchApi, request.apiVersion, request.correlationId, {
+        sessionId,
+        responses,
+        throttleTimeMs: quotas.active.time ? quotas.timeThrottleMs(request) : 0
+      }),
       leases
     )
   }
@@ -260,6 +297,8 @@ export const make = Effect.gen(function* () {
     turn,
     rounds: new AnswerRounds(turn),
     coldReads: yield* Semaphore.make(COLD_READS_MAX),
+    quotas: yield* ClientQuotas,
+    sessions,
     runFork: (effect) => void Effect.runForkWith(context)(Effect.forkScoped(effect))
   }
   const handler: HotHandler = {

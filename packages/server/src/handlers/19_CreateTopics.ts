@@ -22,6 +22,7 @@ import { Effect, Result } from "effect"
 import { topicEntries } from "../metadata/ConfigEntries.ts"
 import { MetadataStore, PROPOSE_TIMEOUT_MS } from "../metadata/MetadataStore.ts"
 import { commit, decide, type NewTopic } from "../metadata/TopicCreation.ts"
+import { ClientQuotas, type MutationQuota } from "../quota/ClientQuotas.ts"
 import { Partitions } from "../replication/Partitions.ts"
 import type { Handler } from "./Handler.ts"
 
@@ -31,11 +32,18 @@ type TopicAnswer = CreateTopicsResponse["topics"][number]
 export const make = Effect.gen(function* () {
   const store = yield* MetadataStore
   const partitions = yield* Partitions
+  const quotas = yield* ClientQuotas
 
-  const create = Effect.fnUntraced(function* (asked: AskedTopic, timeoutMs: number, validateOnly: boolean) {
+  const create = Effect.fnUntraced(function* (
+    asked: AskedTopic,
+    timeoutMs: number,
+    validateOnly: boolean,
+    quota: MutationQuota
+  ) {
     const decision = yield* decide(store, requestOf(asked))
     if (Result.isFailure(decision)) return refused(asked.name, decision.failure)
     const command = decision.success
+    if (!quota.take(command.partitions.length)) return refused(asked.name, QUOTA_EXCEEDED)
     if (validateOnly) return created(command, store.brokerConfig())
     const made = yield* commit(store, command, timeoutMs)
     if (Result.isFailure(made)) return refused(asked.name, made.failure)
@@ -47,19 +55,26 @@ export const make = Effect.gen(function* () {
 
   const handler: Handler<CreateTopicsRequest, CreateTopicsResponse> = {
     api: CreateTopicsApi,
-    handle: (request) => {
+    handle: (request, { apiVersion, clientId }) => {
+      const quota = quotas.mutations(clientId, apiVersion >= 6)
       const timeoutMs = request.timeoutMs > 0 ? request.timeoutMs : PROPOSE_TIMEOUT_MS
       return Effect.forEach(
         firstOfEach(request.topics),
         ({ topic, twice }) =>
-          twice ? Effect.succeed(refused(topic.name, DUPLICATE)) : create(topic, timeoutMs, request.validateOnly),
+          twice
+            ? Effect.succeed(refused(topic.name, DUPLICATE))
+            : create(topic, timeoutMs, request.validateOnly, quota),
         { concurrency: "unbounded" }
-      ).pipe(Effect.map((topics) => ({ throttleTimeMs: 0, topics })))
+      ).pipe(Effect.map((topics) => ({ throttleTimeMs: quota.throttleMs(), topics })))
     }
   }
   return handler
 })
 
+const QUOTA_EXCEEDED: Refusal = {
+  errorCode: ErrorCode.THROTTLING_QUOTA_EXCEEDED,
+  message: "The quota controller_mutation_rate is used up for now: ask again after the throttle time."
+}
 const DUPLICATE: Refusal = { errorCode: ErrorCode.INVALID_REQUEST, message: "Duplicate topic name." }
 
 const firstOfEach = (

@@ -17,6 +17,7 @@ import {
 import { Effect } from "effect"
 import { MetadataStore, PROPOSE_TIMEOUT_MS } from "../metadata/MetadataStore.ts"
 import { refusalOf } from "../metadata/TopicCreation.ts"
+import { ClientQuotas, type MutationQuota } from "../quota/ClientQuotas.ts"
 import type { Handler } from "./Handler.ts"
 
 type TopicAnswer = DeleteTopicsResponse["responses"][number]
@@ -33,9 +34,11 @@ type Resolved =
 
 export const make = Effect.gen(function* () {
   const store = yield* MetadataStore
+  const quotas = yield* ClientQuotas
 
-  const remove = (topic: TopicImage, timeoutMs: number): Effect.Effect<TopicAnswer> =>
-    store.propose({ _tag: "DeleteTopic", topicId: topic.topicId }, timeoutMs).pipe(
+  const remove = (topic: TopicImage, timeoutMs: number, quota: MutationQuota): Effect.Effect<TopicAnswer> => {
+    if (!quota.take(topic.partitions.length)) return Effect.succeed(quotaExceeded(topic))
+    return store.propose({ _tag: "DeleteTopic", topicId: topic.topicId }, timeoutMs).pipe(
       Effect.map((result) =>
         result._tag === "Rejected"
           ? answer(topic, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "Another request has deleted the topic meanwhile.")
@@ -49,11 +52,13 @@ export const make = Effect.gen(function* () {
         })
       )
     )
+  }
 
   const handler: Handler<DeleteTopicsRequest, DeleteTopicsResponse> = {
     api: DeleteTopicsApi,
-    handle: (request, { apiVersion }) =>
+    handle: (request, { apiVersion, clientId }) =>
       Effect.suspend(() => {
+        const quota = quotas.mutations(clientId, apiVersion >= 5)
         const asked: ReadonlyArray<Asked> =
           apiVersion >= 6 ? request.topics : request.topicNames.map((name) => ({ name, topicId: ZERO_UUID }))
         const timeoutMs = request.timeoutMs > 0 ? request.timeoutMs : PROPOSE_TIMEOUT_MS
@@ -62,9 +67,9 @@ export const make = Effect.gen(function* () {
           : asked.map((one) => ({ answer: disabled(one, apiVersion) }))
         return Effect.forEach(
           resolved,
-          (one) => (one.topic === undefined ? Effect.succeed(one.answer) : remove(one.topic, timeoutMs)),
+          (one) => (one.topic === undefined ? Effect.succeed(one.answer) : remove(one.topic, timeoutMs, quota)),
           { concurrency: "unbounded" }
-        ).pipe(Effect.map((responses) => ({ throttleTimeMs: 0, responses })))
+        ).pipe(Effect.map((responses) => ({ throttleTimeMs: quota.throttleMs(), responses })))
       })
   }
   return handler
@@ -76,6 +81,13 @@ const answer = (topic: Asked, errorCode: number, errorMessage: string | null): T
   errorCode,
   errorMessage
 })
+
+const quotaExceeded = (topic: Asked): TopicAnswer =>
+  answer(
+    topic,
+    ErrorCode.THROTTLING_QUOTA_EXCEEDED,
+    "The quota controller_mutation_rate is used up for now: ask again after the throttle time."
+  )
 
 const disabled = (asked: Asked, apiVersion: number): TopicAnswer =>
   answer(

@@ -17,6 +17,7 @@ import {
 import { Effect, Result } from "effect"
 import { MetadataStore, PROPOSE_TIMEOUT_MS } from "../metadata/MetadataStore.ts"
 import { refusalOf } from "../metadata/TopicCreation.ts"
+import { ClientQuotas } from "../quota/ClientQuotas.ts"
 import { Partitions } from "../replication/Partitions.ts"
 import type { Handler } from "./Handler.ts"
 
@@ -26,6 +27,7 @@ type TopicAnswer = CreatePartitionsResponse["results"][number]
 export const make = Effect.gen(function* () {
   const store = yield* MetadataStore
   const partitions = yield* Partitions
+  const quotas = yield* ClientQuotas
 
   const decide = (asked: AskedTopic): Decision<CreatePartitions> => {
     const image = store.image()
@@ -65,7 +67,8 @@ export const make = Effect.gen(function* () {
 
   const handler: Handler<CreatePartitionsRequest, CreatePartitionsResponse> = {
     api: CreatePartitionsApi,
-    handle: (request) => {
+    handle: (request, { apiVersion, clientId }) => {
+      const quota = quotas.mutations(clientId, apiVersion >= 3)
       const timeoutMs = request.timeoutMs > 0 ? request.timeoutMs : PROPOSE_TIMEOUT_MS
       const names = request.topics.map(({ name }) => name)
       return Effect.forEach(
@@ -76,11 +79,12 @@ export const make = Effect.gen(function* () {
           }
           const decision = decide(asked)
           if (Result.isFailure(decision)) return Effect.succeed(answer(asked.name, decision.failure))
+          if (!quota.take(decision.success.partitions.length)) return Effect.succeed(answer(asked.name, QUOTA_EXCEEDED))
           if (request.validateOnly) return Effect.succeed(answer(asked.name, DONE))
           return apply(asked.name, decision.success, timeoutMs)
         },
         { concurrency: "unbounded" }
-      ).pipe(Effect.map((results) => ({ throttleTimeMs: 0, results })))
+      ).pipe(Effect.map((results) => ({ throttleTimeMs: quota.throttleMs(), results })))
     }
   }
   return handler
@@ -92,6 +96,10 @@ const DONE: Outcome = { errorCode: ErrorCode.NONE, message: null }
 const NOT_SERVING: Outcome = {
   errorCode: ErrorCode.REQUEST_TIMED_OUT,
   message: "The partitions were created, but not all of them serve in time: ask Metadata for them again."
+}
+const QUOTA_EXCEEDED: Outcome = {
+  errorCode: ErrorCode.THROTTLING_QUOTA_EXCEEDED,
+  message: "The quota controller_mutation_rate is used up for now: ask again after the throttle time."
 }
 const DUPLICATE: Outcome = { errorCode: ErrorCode.INVALID_REQUEST, message: "Duplicate topic name." }
 

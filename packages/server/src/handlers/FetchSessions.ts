@@ -115,6 +115,11 @@ export class FetchSessions {
     return full(0, session.targets)
   }
 
+  /** The answer does not tell of the session, so nobody will use it. */
+  drop(context: FetchContext): void {
+    if (!context.incremental) this.#sessions.delete(context.sessionId)
+  }
+
   #add(targets: Map<string, FetchTarget>, usesTopicIds: boolean, nowMillis: number): Session | undefined {
     if (this.#sessions.size >= this.#slots && !this.#evict(nowMillis)) return undefined
     let id = this.#newId()

@@ -44,6 +44,8 @@ export class Connection implements RequestOwner, SocketEvents, FrameOwner, Turna
   private last: IncomingRequest | undefined = undefined
   private inFlight = 0
   private paused = false
+  /** Its client has to pause: what it sends is not even read. */
+  private muted = false
   /** No further request is read; when all is answered and sent the connection ends. */
   private ending = false
   private finished = false
@@ -182,6 +184,7 @@ export class Connection implements RequestOwner, SocketEvents, FrameOwner, Turna
     return (
       this.isOpen &&
       !this.ending &&
+      !this.muted &&
       this.inFlight < limits.requestsInFlightMax &&
       this.output.bytes <= limits.outputBytesMax
     )
@@ -222,6 +225,23 @@ export class Connection implements RequestOwner, SocketEvents, FrameOwner, Turna
 
   resume(): void {
     if (this.isOpen && this.paused && this.mayHandle()) this.goOn()
+  }
+
+  get mayRead(): boolean {
+    return !this.muted
+  }
+
+  readonly mute = (): void => {
+    if (!this.isOpen || this.finished) return
+    this.muted = true
+    this.halt()
+    this.traffic.yields(this)
+  }
+
+  readonly unmute = (): void => {
+    if (!this.muted) return
+    this.muted = false
+    this.endOfTurn()
   }
 
   // ---- the end -------------------------------------------------------------------------------------------------------

@@ -126,6 +126,9 @@ class Connections implements ConnectionHandler {
   readonly handle: ConnectionHandler["handle"]
   private readonly traffic: Traffic
   private readonly notify: ConnectionHandler["closed"]
+  private readonly admit: (typeof RequestHandler.Service)["admit"]
+  /** Connections that were not admitted and whose peers have to wait before they learn it. */
+  private readonly turnedAway: Set<NetSocket> = new Set()
   private readonly max: number
   private lastId = 0
   /** Those that still owe answers to their peer. */
@@ -137,11 +140,12 @@ class Connections implements ConnectionHandler {
     this.traffic = traffic
     this.handle = handler.handle
     this.notify = handler.closed
+    this.admit = handler.admit
     this.max = max
   }
 
   readonly add = (socket: NetSocket): void => {
-    if (this.all.size >= this.max) {
+    if (this.all.size + this.turnedAway.size >= this.max) {
       this.traffic.stats.connectionsRefused++
       this.traffic.warn(
         "refused",
@@ -150,11 +154,21 @@ class Connections implements ConnectionHandler {
       socket.destroy()
       return
     }
+    if (this.admit !== undefined && !this.admit(socket.remoteAddress, () => this.turnAway(socket))) {
+      this.traffic.stats.connectionsRefused++
+      this.turnedAway.add(socket)
+      return
+    }
     this.traffic.stats.connectionsAccepted++
     const connection = new Connection(++this.lastId, socket, this.traffic, this)
     this.all.add(connection)
     this.owing.add(connection)
     socket.start(connection)
+  }
+
+  private turnAway(socket: NetSocket): void {
+    this.turnedAway.delete(socket)
+    socket.destroy()
   }
 
   readonly acceptFailed = (message: string): void =>
@@ -167,6 +181,7 @@ class Connections implements ConnectionHandler {
   end(onSettled: () => void, onEmpty: () => void): void {
     this.onSettled = onSettled
     this.onEmpty = onEmpty
+    for (const socket of this.turnedAway) this.turnAway(socket)
     for (const connection of this.all) connection.closeWhenAnswered(null)
     this.report()
   }

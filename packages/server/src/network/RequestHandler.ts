@@ -25,6 +25,9 @@ export interface Connection {
   readonly remotePort: number
   /** False from the moment of EOF, error or `close`. Answers to a closed connection are dropped, their leases released. */
   readonly isOpen: boolean
+  /** No further request is handled until `unmute`; those that were handed out are answered as usual. Twice is once. */
+  readonly mute: () => void
+  readonly unmute: () => void
   /** Ends the connection at once; what was not yet written is lost. The reason is logged (rate-limited) when it is not null. */
   readonly close: (reason: string | null) => void
   /** Reads no further request; closes when all requests so far are answered and the answers have left. */
@@ -76,5 +79,10 @@ export class RequestHandler extends Context.Service<
     readonly handle: (request: Request) => void
     /** Called once for each connection that was opened, when it is gone: drop state kept for it, complete its waiters. */
     readonly closed: (connection: Connection) => void
+    /**
+     * Whether a connection that has come may be served. False: it is kept unread until `close` is called, so that its peer
+     * does not come again at once. Absent: all may.
+     */
+    readonly admit?: (remoteAddress: string, close: () => void) => boolean
   }
 >()("chronik/RequestHandler") {}

@@ -49,6 +49,8 @@ export class TrafficStats {
 
 /** A connection as the node-wide rules see it. */
 export interface Participant {
+  /** False while it is muted: then nobody may wait for what it would read. */
+  readonly mayRead: boolean
   /** Called while the node is over its limit: read no more. */
   halt(): void
   /** Called once it may read again. It may be halted anew before it has read anything. */
@@ -187,9 +189,17 @@ export class Traffic {
     }
   }
 
+  /** It is muted: whoever waited for it waits for the next one. */
+  yields(participant: Participant): void {
+    if (participant !== this.privileged) return
+    this.privileged = undefined
+    this.choosePrivileged()
+  }
+
   private choosePrivileged(): void {
     if (this.privileged !== undefined || this.assemblingBytes < this.limits.inFlightBytesMax / 2) return
     for (const participant of this.assembling.keys()) {
+      if (!participant.mayRead) continue
       this.privileged = participant
       this.waiting.delete(participant)
       participant.resume()

@@ -4,10 +4,12 @@ import type { Api } from "@chronik-effect/core/protocol/Api.ts"
 import { type Codec, codecOf, type Partially } from "@chronik-effect/core/protocol/Message.ts"
 import { Reader } from "@chronik-effect/core/protocol/Reader.ts"
 import { Writer } from "@chronik-effect/core/protocol/Writer.ts"
+import { Deadlines } from "@chronik-effect/server/actor/Deadlines.ts"
 import { LogLevels, make as makeLogLevels } from "@chronik-effect/server/config/LogLevels.ts"
 import type { NodeConfig, NodeConfigValues } from "@chronik-effect/server/config/NodeConfig.ts"
 import type { Handler } from "@chronik-effect/server/handlers/Handler.ts"
 import { MetadataStore } from "@chronik-effect/server/metadata/MetadataStore.ts"
+import { ClientQuotas } from "@chronik-effect/server/quota/ClientQuotas.ts"
 import { Partitions } from "@chronik-effect/server/replication/Partitions.ts"
 import { Effect, Layer, type Scope } from "effect"
 import { LogByHand, layerByHand, registration } from "../metadata/MetadataHarness.ts"
@@ -43,16 +45,22 @@ export interface World {
 /** Runs `body` on a cluster of these commands; node 1 is this one. */
 export const onCluster = <A, E>(
   options: { readonly config?: Partial<NodeConfigValues>; readonly commands?: ReadonlyArray<Command> },
-  body: (world: World) => Effect.Effect<A, E, MetadataStore | NodeConfig | Partitions | LogLevels | Scope.Scope>
+  body: (
+    world: World
+  ) => Effect.Effect<A, E, MetadataStore | NodeConfig | Partitions | LogLevels | ClientQuotas | Scope.Scope>
 ): Effect.Effect<A, unknown> => {
   const log = new LogByHand()
   const serving = new Serving()
   const logLevels = Layer.succeed(LogLevels, makeLogLevels("info"))
+  const cluster = ClientQuotas.layer.pipe(
+    Layer.provideMerge(layerByHand(log, options.config)),
+    Layer.provideMerge(Deadlines.layer)
+  )
   return Effect.gen(function* () {
     const store = yield* MetadataStore
     for (const command of options.commands ?? [registration(1)]) yield* store.propose(command)
     return yield* body({ store, log, serving })
-  }).pipe(Effect.provide(Layer.mergeAll(layerByHand(log, options.config), serving.layer, logLevels)), Effect.scoped)
+  }).pipe(Effect.provide(Layer.mergeAll(cluster, serving.layer, logLevels)), Effect.scoped)
 }
 
 const through = <A>(codec: Codec<A>, value: Partially<A>): A => {
