@@ -72,6 +72,11 @@ export interface CoordinatorMachine<Command, Record, Response> {
     error: ErrorCode,
     now: number
   ) => Decision<Record, Response>
+  /**
+   * False: the decision was built on one that has been rejected since, so that it must not be written: it is rejected too. A
+   * machine without this builds on nothing that is not committed.
+   */
+  readonly holds?: (decision: Decision<Record, Response>) => boolean
   readonly nextDeadline: () => number | undefined
   /** Takes what expired up to `now`. */
   readonly tick: (now: number) => Decision<Record, Response>

@@ -169,6 +169,10 @@ export class GroupMachine implements CoordinatorMachine<GroupCommand, GroupRecor
     return turn
   }
 
+  holds(decision: GroupDecision): boolean {
+    return this.#consumers.holds(decision.records)
+  }
+
   reject(
     ticket: Ticket,
     command: GroupCommand | undefined,

@@ -265,11 +265,16 @@ export class CoordinatorShard<Machine, Command, Record, Response> {
       decided: ReadonlyArray<Decided<Command, Record, Response>>
     ) {
       const room = this.log.batchBytesMax() - BATCH_OVERHEAD_BYTES
+      const holds = (at: number) => machine.holds?.(decided[at]!.decision) ?? true
       let from = 0
       while (from < decided.length) {
+        if (!holds(from)) {
+          this.#lost(machine, [decided[from++]!], ErrorCode.COORDINATOR_NOT_AVAILABLE)
+          continue
+        }
         let bytes = decided[from]!.bytes
         let end = from + 1
-        while (end < decided.length && bytes + decided[end]!.bytes <= room) bytes += decided[end++]!.bytes
+        while (end < decided.length && bytes + decided[end]!.bytes <= room && holds(end)) bytes += decided[end++]!.bytes
         const part = decided.slice(from, end)
         from = end
         if (bytes > room && part[0]!.decision.divisible) {

@@ -33,7 +33,7 @@ export const write = (
   turn: GroupTurn,
   record: ConsumerRecord | GroupMetadataRecord
 ): void => {
-  context.journal.stage(record, () => context.table.apply(record))
+  context.journal.stage(record, context.table.apply(record))
   turn.append(record)
 }
 

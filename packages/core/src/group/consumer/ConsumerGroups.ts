@@ -31,7 +31,7 @@ import { type ConsumerContext, currentOf, renewSession } from "./ConsumerContext
 import type { ConsumerEnvironment } from "./ConsumerEnvironment.ts"
 import type { ConsumerGroup } from "./ConsumerGroup.ts"
 import { planConsumerExpiry } from "./ConsumerOffsets.ts"
-import { MemberState } from "./ConsumerRecord.ts"
+import { isConsumerRecord, MemberState } from "./ConsumerRecord.ts"
 import { remove } from "./Departure.ts"
 import { consumerHeartbeat } from "./Heartbeat.ts"
 import { Journal } from "./Journal.ts"
@@ -102,6 +102,11 @@ export class ConsumerGroups {
   /** True when the record has had its effect already. */
   confirm(record: GroupRecord): boolean {
     return this.#journal.confirm(record)
+  }
+
+  /** Whether what was decided is still in effect: it is not when something that it was built on was taken back. */
+  holds(records: ReadonlyArray<GroupRecord>): boolean {
+    return records.every((record) => !isConsumerRecord(record) || this.#journal.has(record))
   }
 
   /** The records are not in the log: everything is as if they had never been decided, but for time. */

@@ -6,32 +6,28 @@
  * in the log, and is *confirmed* by its replay or taken back when its write failed. Answers are sent after the commit and
  * reads run when nothing is in flight, so nobody outside sees what is not durable.
  *
- * What is taken back may have later records of the same group behind it, in batches that are committed all the same: those
- * are taken off, and put on again without it. The log holds whole values, so what the log says and what is remembered agree.
+ * With a record everything of its group is taken back that was decided after it, since it was built on it. The shell asks
+ * (`holds`) before it writes a decision, and rejects what does not hold any more.
  */
 import type { GroupRecord } from "../GroupRecord.ts"
 
-interface Staged {
-  /** Makes the record effective; the answer takes it back. */
-  readonly act: () => () => void
-  undo: () => void
-}
-
 export class Journal {
   /** groupId → its records in flight, in order. */
-  readonly #inFlight = new Map<string, Map<GroupRecord, Staged>>()
+  readonly #inFlight = new Map<string, Map<GroupRecord, () => void>>()
 
   isInFlight(groupId: string): boolean {
     return this.#inFlight.has(groupId)
   }
 
-  stage(record: GroupRecord, act: () => () => void): void {
-    let records = this.#inFlight.get(record.groupId)
-    if (records === undefined) {
-      records = new Map()
-      this.#inFlight.set(record.groupId, records)
-    }
-    records.set(record, { act, undo: act() })
+  has(record: GroupRecord): boolean {
+    return this.#inFlight.get(record.groupId)?.has(record) === true
+  }
+
+  /** `undo` takes back what the record has effected just now. */
+  stage(record: GroupRecord, undo: () => void): void {
+    const records = this.#inFlight.get(record.groupId)
+    if (records === undefined) this.#inFlight.set(record.groupId, new Map([[record, undo]]))
+    else records.set(record, undo)
   }
 
   /** The record is committed. False: it was not staged, and has had no effect yet. */
@@ -45,15 +41,18 @@ export class Journal {
   /** The records were not committed. The groups that are not as they were. */
   takeBack(lost: ReadonlyArray<GroupRecord>): ReadonlyArray<string> {
     const touched = new Set<string>()
-    for (const record of lost) if (this.#inFlight.get(record.groupId)?.has(record)) touched.add(record.groupId)
-    const gone = new Set(lost)
-    for (const groupId of touched) {
-      const records = [...this.#inFlight.get(groupId)!]
-      for (const [, staged] of records.toReversed()) staged.undo()
-      const kept = records.filter(([record]) => !gone.has(record))
-      for (const [, staged] of kept) staged.undo = staged.act()
-      if (kept.length === 0) this.#inFlight.delete(groupId)
-      else this.#inFlight.set(groupId, new Map(kept))
+    for (const { groupId } of lost) {
+      const records = this.#inFlight.get(groupId)
+      if (records === undefined) continue
+      const behind = [...records]
+      const first = behind.findIndex(([record]) => lost.includes(record))
+      if (first < 0) continue
+      touched.add(groupId)
+      for (const [record, undo] of behind.slice(first).toReversed()) {
+        undo()
+        records.delete(record)
+      }
+      if (records.size === 0) this.#inFlight.delete(groupId)
     }
     return [...touched]
   }

@@ -114,12 +114,13 @@ export class ConsumerModel {
     }
   }
 
-  /** Only the decision at `index` fails; the others are committed, those behind it although they were built on it. */
+  /** The decision at `index` fails, and with it those that were built on it; the others are committed. */
   failOne(index: number): void {
     const held = this.#held
     this.#held = []
     for (const [i, { ticket, command, decision }] of held.entries()) {
-      if (i !== index % held.length || decision.records.length === 0) this.#take(decision)
+      const lost = i === index % held.length || !this.machine.holds(decision)
+      if (!lost || decision.records.length === 0) this.#take(decision)
       else this.#answer(this.machine.reject(ticket, command, decision, ErrorCode.NOT_COORDINATOR, this.now).answers)
     }
   }
