@@ -107,7 +107,7 @@ const showConsumerRecord = (record: ConsumerRecord): string => {
 export const topicOf = (topicId: string): string => topicId.replace(/A*$/, "")
 
 const list = (topics: Iterable<readonly [string, Iterable<number | string>]>): string => {
-  const parts = Array.from(topics, ([topicId, partitions]) => `${topicOf(topicId)}:${[...partitions].join(",")}`)
+  const parts = Array.from(topics, ([topicId, partitions]) => `${topicOf(topicId)}:${[...partitions].join(",")}`).sort()
   return parts.length === 0 ? "-" : parts.join("/")
 }
 

@@ -9,6 +9,7 @@
  * With a record everything of its group is taken back that was decided after it, since it was built on it. The shell asks
  * (`holds`) before it writes a decision, and rejects what does not hold any more.
  */
+import { assert } from "../../base/Assert.ts"
 import type { GroupRecord } from "../GroupRecord.ts"
 
 export class Journal {
@@ -28,6 +29,16 @@ export class Journal {
     const records = this.#inFlight.get(record.groupId)
     if (records === undefined) this.#inFlight.set(record.groupId, new Map([[record, undo]]))
     else records.set(record, undo)
+  }
+
+  /** What was done together with the group's last record is taken back with it. */
+  stageWithLast(groupId: string, undo: () => void): void {
+    const [record, undoRecord] = [...(this.#inFlight.get(groupId) ?? [])].at(-1) ?? []
+    assert(record !== undefined && undoRecord !== undefined, `something of ${groupId} is in flight`)
+    this.stage(record, () => {
+      undo()
+      undoRecord()
+    })
   }
 
   /** The record is committed. False: it was not staged, and has had no effect yet. */

@@ -232,9 +232,8 @@ const classicFrom = (turn: GroupTurn, group: ConsumerGroup, leaving: ReadonlySet
 /** An empty consumer group is forgotten, for a classic one to begin under its id. */
 export const becomeEmptyClassicGroup = (context: ConsumerContext, turn: GroupTurn, groupId: string): ClassicGroup => {
   deleteGroupRecords(context, turn, consumerGroup(context, groupId))
-  const entry = context.table.get(groupId)!
   const classic = new ClassicGroup(groupId)
-  entry.group = classic
+  context.journal.stageWithLast(groupId, context.table.swap(context.table.get(groupId)!, classic))
   return classic
 }
 

@@ -83,6 +83,7 @@ export class ConsumerModel {
   ask(client: ModelClient, command: GroupCommand, answerLost: boolean): void {
     const ticket = this.#hold(command)
     client.ticket = ticket
+    client.askedAt = this.now
     this.#asked.set(ticket, client)
     if (answerLost) this.#dropped.add(ticket)
   }
@@ -166,8 +167,8 @@ export class ConsumerModel {
       }
       if (client.ticket !== ticket) continue
       client.ticket = -1
-      if (!("errorCode" in response) || response.errorCode === ErrorCode.NONE) client.heardAt = this.now
-      client.answered(response, (topic) => this.topics.topic(topic)?.partitions ?? 0)
+      if (!("errorCode" in response) || response.errorCode === ErrorCode.NONE) client.heardAt = client.askedAt
+      client.answered(response, (topic) => this.topics.topic(topic))
     }
   }
 

@@ -4,6 +4,9 @@ import type { TopicsView, TopicView } from "../../../src/group/consumer/Consumer
 /** Readable, and a uuid: the name filled up with zeros. */
 export const topicIdOf = (name: string, life = 0): string => (name + (life === 0 ? "" : `_${life}`)).padEnd(22, "A")
 
+/** Names of tests hold neither underscores nor capital letters. */
+export const nameOf = (topicId: string): string => topicId.replace(/(_\d+)?A*$/, "")
+
 export class FakeTopics implements TopicsView {
   version = 0
   readonly #byName = new Map<string, TopicView>()

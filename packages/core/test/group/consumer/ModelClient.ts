@@ -10,12 +10,14 @@ import {
   ConsumerProtocolSubscription
 } from "../../../src/protocol/records/ConsumerProtocol.ts"
 import { decodeVersionedLenient, encodeVersioned } from "../../../src/protocol/records/CoordinatorRecord.ts"
-import { topicIdOf } from "./FakeTopics.ts"
+import { nameOf } from "./FakeTopics.ts"
 
 export interface Subscription {
   readonly names: ReadonlyArray<string> | null
   readonly regex: string | null
 }
+
+export type TopicOf = (name: string) => { readonly topicId: string; readonly partitions: number } | undefined
 
 export const GROUP = "g"
 export const REBALANCE_MS = 30_000
@@ -46,14 +48,15 @@ export interface ModelClient {
   owned: Owned
   /** Its one request under way, or -1. */
   ticket: number
-  /** When the broker last answered it without an error. */
+  askedAt: number
+  /** When it asked what the broker last answered without an error. */
   heardAt: number
   /** It has a place in the group, as far as it knows. */
   readonly joined: boolean
   subscription: Subscription
   readonly next: (uuid: string) => GroupCommand
   readonly leave: (forAWhile: boolean) => GroupCommand
-  readonly answered: (result: GroupResult, partitionsOf: (topic: string) => number) => void
+  readonly answered: (result: GroupResult, topicOf: TopicOf) => void
   /** The answer never came. */
   readonly lost: () => void
   /** The process is gone, and another one begins. */
@@ -65,6 +68,7 @@ export class ConsumerClient implements ModelClient {
   readonly instance: string | null
   owned: Owned = NOTHING
   ticket = -1
+  askedAt = -1
   heardAt = -1
   subscription: Subscription
   #memberId: string
@@ -174,6 +178,7 @@ export class ClassicClient implements ModelClient {
   readonly cooperative: boolean
   owned: Owned = NOTHING
   ticket = -1
+  askedAt = -1
   heardAt = -1
   subscription: Subscription
   #memberId = ""
@@ -198,7 +203,7 @@ export class ClassicClient implements ModelClient {
       case "join": {
         if (!this.cooperative) this.owned = NOTHING
         const owned = listed(this.owned).map(({ topicId, partitions }) => ({
-          topic: topicId.replace(/A*$/, ""),
+          topic: nameOf(topicId),
           partitions: [...partitions]
         }))
         const metadata = encodeVersioned(ConsumerProtocolSubscription, 1, {
@@ -244,30 +249,32 @@ export class ClassicClient implements ModelClient {
     return { _tag: "Leave", groupId: GROUP, members }
   }
 
-  answered(result: GroupResult, partitionsOf: (topic: string) => number): void {
-    if (result._tag === "Join") this.#answeredJoin(result, partitionsOf)
+  answered(result: GroupResult, topicOf: TopicOf): void {
+    if (result._tag === "Join") this.#answeredJoin(result, topicOf)
     else if (result._tag === "Sync") {
-      if (result.errorCode === ErrorCode.NONE) this.#take(result.assignment)
+      if (result.errorCode === ErrorCode.NONE) this.#take(result.assignment, topicOf)
       else this.#refused(result.errorCode)
     } else if (result._tag === "Heartbeat" && result.errorCode !== ErrorCode.NONE) this.#refused(result.errorCode)
   }
 
-  #answeredJoin(result: GroupResult & { _tag: "Join" }, partitionsOf: (topic: string) => number): void {
+  #answeredJoin(result: GroupResult & { _tag: "Join" }, topicOf: TopicOf): void {
     if (result.errorCode === ErrorCode.NONE) {
       this.#memberId = result.memberId
       this.#generation = result.generationId
       this.#members = result.members
-      this.#assignments = result.members.length === 0 ? [] : assign(this.#members, partitionsOf)
+      this.#assignments = result.members.length === 0 ? [] : assign(this.#members, topicOf)
       this.#next = "sync"
     } else if (result.errorCode === ErrorCode.MEMBER_ID_REQUIRED) this.#memberId = result.memberId
     else this.#refused(result.errorCode)
   }
 
-  #take(bytes: Uint8Array): void {
+  #take(bytes: Uint8Array, topicOf: TopicOf): void {
     const before = this.owned
     const assigned =
       bytes.length === 0 ? [] : decodeVersionedLenient(ConsumerProtocolAssignment, bytes).assignedPartitions
-    this.owned = keysOf(assigned.map(({ topic, partitions }) => ({ topicId: topicIdOf(topic), partitions })))
+    this.owned = keysOf(
+      assigned.map(({ topic, partitions }) => ({ topicId: topicOf(topic)?.topicId ?? topic, partitions }))
+    )
     const gaveUp = [...before].some((key) => !this.owned.has(key))
     this.#next = this.cooperative && gaveUp ? "join" : "beat"
   }
@@ -293,7 +300,7 @@ export class ClassicClient implements ModelClient {
 }
 
 /** A leader's assignment: round robin, but what somebody else still owns is given to nobody in this round. */
-const assign = (members: ReadonlyArray<JoinedMember>, partitionsOf: (topic: string) => number) => {
+const assign = (members: ReadonlyArray<JoinedMember>, topicOf: TopicOf) => {
   const read = members.map(({ memberId, metadata }) => ({
     memberId,
     subscription: decodeVersionedLenient(ConsumerProtocolSubscription, metadata),
@@ -304,7 +311,7 @@ const assign = (members: ReadonlyArray<JoinedMember>, partitionsOf: (topic: stri
   let turn = 0
   for (const topic of topics) {
     const subscribers = ordered.filter(({ subscription }) => subscription.topics.includes(topic))
-    for (let partition = 0; partition < partitionsOf(topic); partition++) {
+    for (let partition = 0; partition < (topicOf(topic)?.partitions ?? 0); partition++) {
       const chosen = subscribers[turn++ % subscribers.length]!
       const owners = ordered.filter(({ subscription }) =>
         subscription.ownedPartitions.some((owned) => owned.topic === topic && owned.partitions.includes(partition))
