@@ -20,7 +20,7 @@ export const GROUP_COORDINATOR_CONFIGS: ReadonlyArray<ConfigDefinition> = [
     min: 0
   }),
   define("group.max.size", "int", 2_147_483_647, "Most members of a group.", { min: 1 }),
-  define("group.coordinator.rebalance.protocols", "list", "classic", "Group protocols that are served.", {
+  define("group.coordinator.rebalance.protocols", "list", "classic,consumer", "Group protocols that are served.", {
     values: ["classic", "consumer", "share", "streams"]
   }),
   define("group.coordinator.threads", "int", 4, `${KEPT}All coordinators run in the one event loop.`, { min: 1 }),

@@ -33,6 +33,8 @@ import type { CoordinatorLog } from "./CoordinatorLog.ts"
 /** What makes a shard one of groups, or of transactions. */
 export interface CoordinatorKind<Machine, Command, Record, Response> {
   readonly makeMachine: () => Machine & CoordinatorMachine<Command, Record, Response>
+  /** What must be there before the machine serves what it has loaded. */
+  readonly prepare: (machine: Machine) => Effect.Effect<void>
   readonly encode: (record: Record) => Encoded
   /** undefined: a record that is none of the machine's business. */
   readonly decode: (key: Uint8Array, value: Uint8Array | null) => Record | undefined
@@ -215,6 +217,7 @@ export class CoordinatorShard<Machine, Command, Record, Response> {
         if (decoded === undefined) this.skipped++
         else machine.load(decoded)
       })
+      yield* this.#kind.prepare(machine)
       if (this.#closed !== ErrorCode.NONE) return
       this.#machine = machine
       Deferred.doneUnsafe(this.#loaded, Exit.void)

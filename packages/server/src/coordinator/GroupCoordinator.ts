@@ -6,19 +6,24 @@
  * random member ids, the periodic search for expired offsets, and the end of offsets whose topic was deleted.
  */
 
+import { uuidFromBytes } from "@chronik-effect/core/base/Uuid.ts"
 import type { BrokerConfig } from "@chronik-effect/core/config/BrokerConfig.ts"
 import { type GroupCommand, type GroupResult, refusal } from "@chronik-effect/core/group/Commands.ts"
+import type { ConsumerGroupDescription } from "@chronik-effect/core/group/consumer/ConsumerViews.ts"
 import type { GroupConfig } from "@chronik-effect/core/group/GroupConfig.ts"
 import { GroupMachine } from "@chronik-effect/core/group/GroupMachine.ts"
 import type { GroupRecord } from "@chronik-effect/core/group/GroupRecord.ts"
 import {
+  describeConsumerGroup,
   describeGroup,
   type FetchedTopic,
   fetchOffsets,
   type GroupDescription,
   type GroupListing,
   listGroups,
-  type OffsetsOfTopic
+  noClassicGroup,
+  type OffsetsOfTopic,
+  validateOffsetFetch
 } from "@chronik-effect/core/group/GroupViews.ts"
 import { memberUuid } from "@chronik-effect/core/group/MemberId.ts"
 import { decodeGroupRecord, encodeGroupRecord } from "@chronik-effect/core/group/RecordCodec.ts"
@@ -31,6 +36,8 @@ import { MetadataStore } from "../metadata/MetadataStore.ts"
 import type { Partitions } from "../replication/Partitions.ts"
 import { makeCoordinatorRuntime } from "./CoordinatorRuntime.ts"
 import type { CoordinatorKind } from "./CoordinatorShard.ts"
+import { groupEnvironment } from "./GroupEnvironment.ts"
+import * as RegularExpressions from "./RegularExpressions.ts"
 
 export const OFFSETS_TOPIC = "__consumer_offsets"
 
@@ -47,6 +54,12 @@ export type Looked<A> =
   | { readonly errorCode: typeof ErrorCode.NONE; readonly value: A }
   | { readonly errorCode: Exclude<ErrorCode, typeof ErrorCode.NONE>; readonly value?: undefined }
 
+/** OffsetFetch v9+: null and -1 of one that is no member. */
+export interface OffsetReader {
+  readonly memberId: string | null
+  readonly memberEpoch: number
+}
+
 export class GroupCoordinator extends Context.Service<
   GroupCoordinator,
   {
@@ -59,20 +72,25 @@ export class GroupCoordinator extends Context.Service<
     readonly ask: <C extends GroupCommand & { readonly groupId: string }>(
       command: C
     ) => Effect.Effect<Extract<GroupResult, { readonly _tag: C["_tag"] }>>
-    /** The value is undefined when there is no such group. */
-    readonly describe: (groupId: string) => Effect.Effect<Looked<GroupDescription | undefined>>
+    /** Of a classic group, or why there is none to describe. */
+    readonly describe: (groupId: string) => Effect.Effect<Looked<GroupDescription | { readonly missing: string }>>
+    /** Of a group of the consumer protocol; carries its own error when there is none. */
+    readonly describeConsumer: (groupId: string) => Effect.Effect<Looked<ConsumerGroupDescription>>
     readonly list: (
       states: ReadonlyArray<string>,
       types: ReadonlyArray<string>
     ) => Effect.Effect<Looked<ReadonlyArray<GroupListing>>>
-    /** `topics` null: everything that the group has committed. */
+    /** `topics` null: everything that the group has committed. A member of the consumer protocol says who it is. */
     readonly fetchOffsets: (
       groupId: string,
       topics: ReadonlyArray<OffsetsOfTopic> | null,
-      requireStable: boolean
+      requireStable: boolean,
+      reader?: OffsetReader
     ) => Effect.Effect<Looked<ReadonlyArray<FetchedTopic>>>
     /** The unique part of a new member's id. */
     readonly uuid: () => string
+    /** The same in Kafka's text form, which is the whole id of a member of the consumer protocol. */
+    readonly kafkaUuid: () => string
     /** Requests that wait for an answer; zero when idle. */
     readonly waiting: () => number
   }
@@ -97,7 +115,8 @@ export const groupConfig = (broker: BrokerConfig): GroupConfig => ({
 const groupKind = (
   metadata: MetadataStore["Service"]
 ): CoordinatorKind<GroupMachine, GroupCommand, GroupRecord, GroupResult> => ({
-  makeMachine: () => new GroupMachine(groupConfig(metadata.brokerConfig())),
+  makeMachine: () => new GroupMachine(groupConfig(metadata.brokerConfig()), groupEnvironment(metadata)),
+  prepare: (machine) => (usesRegularExpressions(machine) ? RegularExpressions.load : Effect.void),
   encode: encodeGroupRecord,
   decode: decodeGroupRecord,
   refusal
@@ -113,10 +132,13 @@ const make = Effect.gen(function* () {
     for (const shard of runtime.shards()) shard.tell(command)
   }
   yield* expirePeriodically(metadata, deadlines, () => everywhere({ _tag: "ExpireOffsets" }))
-  const unsubscribe = metadata.subscribe(({ topicsDeleted }) => {
+  const unsubscribe = metadata.subscribe(({ topicsCreated, topicsDeleted, partitionsAdded }) => {
     if (topicsDeleted.length > 0) everywhere({ _tag: "TopicsDeleted", topics: topicsDeleted.map(({ name }) => name) })
+    if (topicsCreated.length + topicsDeleted.length + partitionsAdded.length > 0) everywhere({ _tag: "TopicsChanged" })
   })
   yield* Effect.addFinalizer(() => Effect.sync(unsubscribe))
+
+  const bytes = () => Uint8Array.from({ length: 16 }, () => Math.floor(random.nextDoubleUnsafe() * 256))
 
   const look = <A>(groupId: string, view: (machine: GroupMachine) => A): Effect.Effect<Looked<A>> =>
     Effect.suspend(() => {
@@ -130,9 +152,13 @@ const make = Effect.gen(function* () {
     ask: (command) =>
       Effect.suspend(() => {
         const shard = runtime.shardOf(command.groupId)
-        return typeof shard === "number" ? Effect.succeed(refusal(command, shard)) : shard.ask(command)
+        if (typeof shard === "number") return Effect.succeed(refusal(command, shard))
+        const ask = shard.ask(command)
+        return bringsRegularExpression(command) ? Effect.andThen(RegularExpressions.load, ask) : ask
       }) as Effect.Effect<never>,
-    describe: (groupId) => look(groupId, (machine) => describeGroup(machine, groupId)),
+    describe: (groupId) =>
+      look(groupId, (machine) => describeGroup(machine, groupId) ?? { missing: noClassicGroup(machine, groupId) }),
+    describeConsumer: (groupId) => look(groupId, (machine) => describeConsumerGroup(machine, groupId)),
     list: (states, types) =>
       Effect.gen(function* () {
         const groups: Array<GroupListing> = []
@@ -147,12 +173,31 @@ const make = Effect.gen(function* () {
         }
         return { errorCode: ErrorCode.NONE, value: groups }
       }),
-    fetchOffsets: (groupId, topics, requireStable) =>
-      look(groupId, (machine) => fetchOffsets(machine, groupId, topics, requireStable)),
-    uuid: () => memberUuid(Uint8Array.from({ length: 16 }, () => Math.floor(random.nextDoubleUnsafe() * 256))),
+    fetchOffsets: (groupId, topics, requireStable, reader = NO_MEMBER) =>
+      Effect.map(
+        look(groupId, (machine) => {
+          const refused = validateOffsetFetch(machine, groupId, reader.memberId, reader.memberEpoch)
+          return refused === ErrorCode.NONE ? fetchOffsets(machine, groupId, topics, requireStable) : refused
+        }),
+        (looked) => (typeof looked.value === "number" ? unseen(looked.value) : (looked as Looked<never>))
+      ),
+    uuid: () => memberUuid(bytes()),
+    kafkaUuid: () => uuidFromBytes(bytes(), 0),
     waiting: () => runtime.shards().reduce((sum, shard) => sum + shard.waiting, 0)
   })
 })
+
+const NO_MEMBER: OffsetReader = { memberId: null, memberEpoch: -1 }
+
+const bringsRegularExpression = (command: GroupCommand): boolean =>
+  command._tag === "ConsumerHeartbeat" && command.subscribedTopicRegex !== null && command.subscribedTopicRegex !== ""
+
+const usesRegularExpressions = (machine: GroupMachine): boolean => {
+  for (const { group } of machine.groups.values()) {
+    if (group.type === "consumer" && group.subscribedRegexes.size > 0) return true
+  }
+  return false
+}
 
 const unseen = (errorCode: ErrorCode): Looked<never> => ({
   errorCode: errorCode === ErrorCode.NONE ? ErrorCode.UNKNOWN_SERVER_ERROR : errorCode

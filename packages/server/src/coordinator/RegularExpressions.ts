@@ -41,6 +41,7 @@ export const compile = (pattern: string): Matcher | { readonly reason: string } 
   } catch (error) {
     // The library's own errors are about the expression; anything else is a defect of ours or its.
     if (!(error instanceof Error) || !error.name.startsWith("RE2JS")) throw error
-    return { reason: error.message }
+    // `error parsing regexp: missing closing ): `(``: Kafka tells the part in the middle.
+    return { reason: error.message.replace(/^error parsing regexp: /, "").replace(/: `[\s\S]*`$/, "") }
   }
 }

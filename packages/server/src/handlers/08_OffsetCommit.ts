@@ -2,7 +2,8 @@
  * OffsetCommit (key 8): how far a group has got. Answered when the offsets are committed in `__consumer_offsets`.
  *
  * Versions: 2-4 the client may ask for a retention of its own; 6 leader epoch; 7 group instance id (KIP-345); 8 flexible;
- * 9 GROUP_ID_NOT_FOUND, which older clients are told as ILLEGAL_GENERATION; 10 topic ids instead of names (KIP-848).
+ * 9 the generation may be a member epoch of the consumer protocol, and GROUP_ID_NOT_FOUND, which older clients are told as
+ * ILLEGAL_GENERATION; 10 topic ids instead of names (KIP-848).
  *
  * Partitions that do not exist are refused here (UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID); the others are committed all
  * the same. The topic's id is kept with the offset, also when the client named the topic.
@@ -22,6 +23,7 @@ import { MetadataStore } from "../metadata/MetadataStore.ts"
 import type { Handler } from "./Handler.ts"
 
 const GROUP_NOT_FOUND_FROM = 9
+const MEMBER_EPOCHS_FROM = 9
 const BY_ID_FROM = 10
 
 /** Answers in the request's order: an error, or a place among the offsets that go to the coordinator. */
@@ -52,6 +54,7 @@ export const make = Effect.gen(function* () {
           generationId: generationIdOrMemberEpoch,
           memberId,
           groupInstanceId,
+          beforeMemberEpochs: apiVersion < MEMBER_EPOCHS_FROM,
           retentionTimeMs,
           offsets
         }),

@@ -35,9 +35,12 @@ export const make = Effect.gen(function* () {
       const image = metadata.image()
       const topics = asked.topics === null ? null : asked.topics.map((topic) => resolve(topic, image, byId))
       const known = topics?.filter((topic) => topic !== undefined) ?? null
-      return Effect.map(groups.fetchOffsets(asked.groupId, known, requireStable), ({ errorCode, value }) => {
-        if (value === undefined) return { groupId: asked.groupId, errorCode, topics: [] }
-        return { groupId: asked.groupId, errorCode, topics: byId ? withIds(asked.topics, value, image) : value }
+      // Versions without them leave null and -1, which is what a tool sends.
+      const { groupId, memberId, memberEpoch } = asked
+      const reader = { memberId, memberEpoch }
+      return Effect.map(groups.fetchOffsets(groupId, known, requireStable, reader), ({ errorCode, value }) => {
+        if (value === undefined) return { groupId, errorCode, topics: [] }
+        return { groupId, errorCode, topics: byId ? withIds(asked.topics, value, image) : value }
       })
     })
 

@@ -31,6 +31,7 @@ export interface Feature {
 
 /** Clients that ask for the metadata version take it for the release that the broker resembles (4.3). */
 export const FEATURES: ReadonlyArray<Feature> = [
+  { name: "group.version", minVersion: 0, maxVersion: 1, finalized: 1 },
   { name: "metadata.version", minVersion: 7, maxVersion: 30, finalized: 30 }
 ]
 

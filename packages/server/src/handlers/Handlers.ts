@@ -38,6 +38,8 @@ import * as DescribeClientQuotas from "./48_DescribeClientQuotas.ts"
 import * as AlterClientQuotas from "./49_AlterClientQuotas.ts"
 import * as DescribeCluster from "./60_DescribeCluster.ts"
 import * as DescribeProducers from "./61_DescribeProducers.ts"
+import * as ConsumerGroupHeartbeat from "./68_ConsumerGroupHeartbeat.ts"
+import * as ConsumerGroupDescribe from "./69_ConsumerGroupDescribe.ts"
 import * as ListConfigResources from "./74_ListConfigResources.ts"
 import * as DescribeTopicPartitions from "./75_DescribeTopicPartitions.ts"
 import * as Dispatcher from "./Dispatcher.ts"
@@ -79,6 +81,8 @@ const handlers = Effect.gen(function* () {
     yield* DescribeCluster.make,
     yield* ListConfigResources.make,
     yield* DescribeProducers.make,
+    yield* ConsumerGroupHeartbeat.make,
+    yield* ConsumerGroupDescribe.make,
     yield* DescribeTopicPartitions.make
   ]
   const apiVersions = yield* ApiVersions.make([...hot, ...forked].map((handler) => handler.api))

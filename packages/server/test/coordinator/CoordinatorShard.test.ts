@@ -26,6 +26,7 @@ import { MemoryLog } from "./MemoryLog.ts"
 const config = { ...defaultGroupConfig, initialRebalanceDelayMs: 0 }
 const kind = {
   makeMachine: () => new GroupMachine(config),
+  prepare: () => Effect.void,
   encode: encodeGroupRecord,
   decode: decodeGroupRecord,
   refusal

@@ -3,7 +3,7 @@
  * of their version, so that a test sees what a client would.
  */
 import { ZERO_UUID } from "@chronik-effect/core/base/Uuid.ts"
-import { makeBrokerConfig } from "@chronik-effect/core/config/BrokerConfig.ts"
+import { type BrokerConfig, makeBrokerConfig } from "@chronik-effect/core/config/BrokerConfig.ts"
 import type { Command } from "@chronik-effect/core/metadata/Command.ts"
 import { emptyImage } from "@chronik-effect/core/metadata/MetadataImage.ts"
 import { replay } from "@chronik-effect/core/metadata/Replay.ts"
@@ -27,6 +27,8 @@ import * as DescribeGroups from "../../src/handlers/15_DescribeGroups.ts"
 import * as ListGroups from "../../src/handlers/16_ListGroups.ts"
 import * as DeleteGroups from "../../src/handlers/42_DeleteGroups.ts"
 import * as OffsetDelete from "../../src/handlers/47_OffsetDelete.ts"
+import * as ConsumerGroupHeartbeat from "../../src/handlers/68_ConsumerGroupHeartbeat.ts"
+import * as ConsumerGroupDescribe from "../../src/handlers/69_ConsumerGroupDescribe.ts"
 import type { AnyHandler } from "../../src/handlers/Handler.ts"
 import { MetadataError, type MetadataListener, MetadataStore } from "../../src/metadata/MetadataStore.ts"
 import { AppendFailed } from "../../src/replication/Append.ts"
@@ -74,8 +76,10 @@ export class MemoryNode {
   #listeners: Array<MetadataListener> = []
   broken = false
   created = 0
+  readonly #config: BrokerConfig
 
-  constructor() {
+  constructor(broker: Readonly<Record<string, string>> = {}) {
+    this.#config = Result.getOrThrow(makeBrokerConfig("standalone", new Map(Object.entries(broker))))
     const endpoints = [{ listener: "PLAINTEXT", host: "127.0.0.1", port: 9092, securityProtocol: "PLAINTEXT" }]
     this.apply({ _tag: "RegisterNode", nodeId: 1, incarnation: 1, directoryId: "d", endpoints, rack: null })
   }
@@ -107,7 +111,7 @@ export class MemoryNode {
   readonly metadata = () =>
     ({
       image: () => this.image,
-      brokerConfig: () => Result.getOrThrow(makeBrokerConfig("standalone", new Map())),
+      brokerConfig: () => this.#config,
       propose: (command: Command) =>
         this.broken
           ? Effect.fail(new MetadataError({ reason: "timeout", message: "the log does not answer" }))
@@ -151,7 +155,9 @@ const makes = {
   15: DescribeGroups.make,
   16: ListGroups.make,
   42: DeleteGroups.make,
-  47: OffsetDelete.make
+  47: OffsetDelete.make,
+  68: ConsumerGroupHeartbeat.make,
+  69: ConsumerGroupDescribe.make
 }
 
 export type Call = (apiKey: keyof typeof makes, apiVersion: number, request: object) => Effect.Effect<any>

@@ -27,6 +27,8 @@ describe("regular expressions of clients", () => {
       for (const pattern of ["(", "(?=x)", "\\1", "a{1001}", "x*+", "[z-a]", "(a{1000}){1000}"]) {
         expect(compile(pattern), pattern).toHaveProperty("reason")
       }
+      expect(compile("(")).toEqual({ reason: "missing closing )" })
+      expect(compile("*")).toEqual({ reason: "missing argument to repetition operator" })
       expect(compile("x".repeat(4_097))).toHaveProperty("reason")
       expect(compile("x".repeat(4_096))).toHaveProperty("matches")
     })
