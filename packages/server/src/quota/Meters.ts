@@ -3,7 +3,7 @@
  *
  * A client is looked up once and remembered until quotas change. What was used stays when a limit changes.
  *
- * **Bounds** at most `METERS_MAX` buckets: when there are more, full ones go first, then the one that was made first.
+ * **Bounds** at most `METERS_MAX` buckets: when there are more, full ones go, then those that were made first.
  */
 import { type QuotaKey, quotaOf } from "@chronik-effect/core/metadata/ClientQuotas.ts"
 import type { MetadataImage } from "@chronik-effect/core/metadata/MetadataImage.ts"
@@ -13,6 +13,7 @@ import { HashMap } from "effect"
 /** There is no authentication: everybody is the user that Kafka calls so. */
 const USER = "ANONYMOUS"
 const METERS_MAX = 10_000
+const METERS_KEPT = 8_000
 
 export interface Meter {
   readonly bucket: TokenBucket
@@ -80,8 +81,11 @@ export class Meters {
   #makeRoom(): void {
     const now = this.#nowMs()
     for (const [bucket, meter] of this.#byBucket) if (meter.bucket.isFull(now)) this.#byBucket.delete(bucket)
-    const [oldest] = this.#byBucket.keys()
-    if (this.#byBucket.size >= METERS_MAX && oldest !== undefined) this.#byBucket.delete(oldest)
+    // Many at once: looking at all of them for each new client would cost the square of their number.
+    for (const bucket of this.#byBucket.keys()) {
+      if (this.#byBucket.size <= METERS_KEPT) break
+      this.#byBucket.delete(bucket)
+    }
     this.#byClient.clear()
   }
 }
