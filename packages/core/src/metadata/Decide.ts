@@ -149,10 +149,7 @@ const placeNew = (
   start: number
 ): Decision<ReadonlyArray<NewPartition>> => {
   if (count > NEW_PARTITIONS_MAX) {
-    return refuse(
-      ErrorCode.POLICY_VIOLATION,
-      `Excessively large number of partitions per request: ${count}, the most is ${NEW_PARTITIONS_MAX}.`
-    )
+    return refuse(ErrorCode.POLICY_VIOLATION, "Excessively large number of partitions per request.")
   }
   const live = context.image.liveBrokers()
   if (factor > live.length) {
@@ -261,7 +258,7 @@ export const decideCreatePartitions = (
   if (assignments !== null && assignments.length !== added) {
     return refuse(
       ErrorCode.INVALID_REPLICA_ASSIGNMENT,
-      `Attempted to add ${added} additional partition(s), but ${assignments.length} assignment(s) were specified.`
+      `Attempted to add ${added} additional partition(s), but only ${assignments.length} assignment(s) were specified.`
     )
   }
   const factor = topic.partitions[0]!.replicas.length

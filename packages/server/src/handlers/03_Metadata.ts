@@ -5,6 +5,8 @@
  * Versions: 0 empty list = all topics, from 1 null = all and empty = none; 4 the client may forbid auto-creation; 8 authorized
  * operations (of the cluster in 8-10 only); 10 topic ids in answers; 12 topics asked for by id; 13 an error of its own.
  *
+ * Traps: a topic without a name is INVALID_REQUEST, by itself; Kafka gives up the whole request for it, brokers and all.
+ *
  * Unlike Kafka, which answers UNKNOWN_TOPIC_OR_PARTITION to the very request that creates a topic and lets the client try
  * again, the answer waits up to 2 s until the new topic's partitions serve; only when time is up it is Kafka's. Creations of one name
  * that arrive together share one command.
@@ -68,6 +70,8 @@ export const make = Effect.gen(function* () {
 
   const byId = (topicId: string): Effect.Effect<Found> =>
     Effect.suspend(() => {
+      // Neither a name nor an id, or an id before ids were known.
+      if (topicId === ZERO_UUID) return Effect.succeed(missing("", ZERO_UUID, ErrorCode.INVALID_REQUEST))
       const known = store.image().topicById(topicId)
       return known === undefined
         ? Effect.succeed(missing(null, topicId, ErrorCode.UNKNOWN_TOPIC_ID))
@@ -175,7 +179,7 @@ const distinct = (
     // Before 12 an id in the request has no meaning.
     const byId = apiVersion >= BY_ID_FROM && topicId !== ZERO_UUID && name === null
     if (byId) found.set(`id ${topicId}`, { name: null, topicId })
-    else found.set(`name ${name}`, { name: name ?? "", topicId: ZERO_UUID })
+    else found.set(`name ${name}`, { name, topicId: ZERO_UUID })
   }
   return [...found.values()]
 }

@@ -5,13 +5,14 @@
  * Versions: 5 flexible, and the answer tells partitions, replication factor and all configs of the new topic (KIP-525);
  * 6 THROTTLING_QUOTA_EXCEEDED; 7 topic id.
  *
- * Traps: a name given twice is answered once, with INVALID_REQUEST, and not created; -1 asks for the broker's default;
- * `validateOnly` gives the same answer and creates nothing; configs are sorted by name.
+ * Traps: a name given twice is answered once, after all others, with INVALID_REQUEST, and not created; -1 asks for the broker's
+ * default; `validateOnly` gives the same answer and creates nothing; configs are sorted by name; a request for more than 10,000
+ * partitions in all creates none of them (POLICY_VIOLATION).
  */
 import { ZERO_UUID } from "@chronik-effect/core/base/Uuid.ts"
 import type { BrokerConfig } from "@chronik-effect/core/config/BrokerConfig.ts"
 import type { CreateTopic } from "@chronik-effect/core/metadata/Command.ts"
-import type { Refusal } from "@chronik-effect/core/metadata/Decide.ts"
+import { NEW_PARTITIONS_MAX, type Refusal } from "@chronik-effect/core/metadata/Decide.ts"
 import { ErrorCode } from "@chronik-effect/core/model/ErrorCode.ts"
 import {
   CreateTopicsApi,
@@ -28,6 +29,9 @@ import type { Handler } from "./Handler.ts"
 
 type AskedTopic = CreateTopicsRequest["topics"][number]
 type TopicAnswer = CreateTopicsResponse["topics"][number]
+
+/** Creations of one request that are on their way at once; the metadata log has room for those of many requests. */
+const CREATIONS_AT_ONCE = 1_000
 
 export const make = Effect.gen(function* () {
   const store = yield* MetadataStore
@@ -58,14 +62,21 @@ export const make = Effect.gen(function* () {
     handle: (request, { apiVersion, clientId }) => {
       const quota = quotas.mutations(clientId, apiVersion >= 6)
       const timeoutMs = request.timeoutMs > 0 ? request.timeoutMs : PROPOSE_TIMEOUT_MS
+      const { once, twice } = byOccurrence(request.topics)
+      const tooMany = partitionsOf(once, store.brokerConfig()) > NEW_PARTITIONS_MAX
       return Effect.forEach(
-        firstOfEach(request.topics),
-        ({ topic, twice }) =>
-          twice
-            ? Effect.succeed(refused(topic.name, DUPLICATE))
+        once,
+        (topic) =>
+          tooMany
+            ? Effect.succeed(refused(topic.name, TOO_MANY))
             : create(topic, timeoutMs, request.validateOnly, quota),
-        { concurrency: "unbounded" }
-      ).pipe(Effect.map((topics) => ({ throttleTimeMs: quota.throttleMs(), topics })))
+        { concurrency: CREATIONS_AT_ONCE }
+      ).pipe(
+        Effect.map((topics) => ({
+          throttleTimeMs: quota.throttleMs(),
+          topics: [...topics, ...twice.map((name) => refused(name, DUPLICATE))]
+        }))
+      )
     }
   }
   return handler
@@ -77,17 +88,29 @@ const QUOTA_EXCEEDED: Refusal = {
 }
 const DUPLICATE: Refusal = { errorCode: ErrorCode.INVALID_REQUEST, message: "Duplicate topic name." }
 
-const firstOfEach = (
+const TOO_MANY: Refusal = {
+  errorCode: ErrorCode.POLICY_VIOLATION,
+  message: "Excessively large number of partitions per request."
+}
+
+const byOccurrence = (
   topics: ReadonlyArray<AskedTopic>
-): ReadonlyArray<{ readonly topic: AskedTopic; readonly twice: boolean }> => {
+): { readonly once: ReadonlyArray<AskedTopic>; readonly twice: ReadonlyArray<string> } => {
   const times = new Map<string, number>()
   for (const { name } of topics) times.set(name, (times.get(name) ?? 0) + 1)
-  const seen = new Set<string>()
-  return topics.flatMap((topic) => {
-    if (seen.has(topic.name)) return []
-    seen.add(topic.name)
-    return [{ topic, twice: times.get(topic.name)! > 1 }]
-  })
+  return {
+    once: topics.filter(({ name }) => times.get(name) === 1),
+    twice: [...times].filter(([, count]) => count > 1).map(([name]) => name)
+  }
+}
+
+/** What all of them would have; each counts for one at least, so that this bounds their number too. */
+const partitionsOf = (topics: ReadonlyArray<AskedTopic>, broker: BrokerConfig): number => {
+  const fallback = broker.integer("num.partitions")
+  return topics.reduce((sum, { numPartitions, assignments }) => {
+    const count = numPartitions === -1 && assignments.length === 0 ? fallback : numPartitions
+    return sum + Math.max(1, count, assignments.length)
+  }, 0)
 }
 
 const requestOf = (asked: AskedTopic): NewTopic => ({

@@ -4,7 +4,8 @@
  *
  * Versions: 3 TOPIC_DELETION_DISABLED (INVALID_REQUEST before); 4 flexible; 5 error messages; 6 topic ids.
  *
- * Traps: name and id together, neither of them, and a topic named twice (also once by name and once by id) are INVALID_REQUEST.
+ * Traps: name and id together, neither of them, and a topic named twice (also once by name and once by id) are INVALID_REQUEST;
+ * what is named twice is answered once, whether it exists or not.
  */
 import { ZERO_UUID } from "@chronik-effect/core/base/Uuid.ts"
 import type { MetadataImage, TopicImage } from "@chronik-effect/core/metadata/MetadataImage.ts"
@@ -31,6 +32,9 @@ interface Asked {
 type Resolved =
   | { readonly topic: TopicImage; readonly answer?: undefined }
   | { readonly topic?: undefined; readonly answer: TopicAnswer }
+
+/** Deletions of one request that are on their way at once; the metadata log has room for those of many requests. */
+const DELETIONS_AT_ONCE = 1_000
 
 export const make = Effect.gen(function* () {
   const store = yield* MetadataStore
@@ -68,7 +72,7 @@ export const make = Effect.gen(function* () {
         return Effect.forEach(
           resolved,
           (one) => (one.topic === undefined ? Effect.succeed(one.answer) : remove(one.topic, timeoutMs, quota)),
-          { concurrency: "unbounded" }
+          { concurrency: DELETIONS_AT_ONCE }
         ).pipe(Effect.map((responses) => ({ throttleTimeMs: quota.throttleMs(), responses })))
       })
   }
@@ -97,17 +101,37 @@ const disabled = (asked: Asked, apiVersion: number): TopicAnswer =>
   )
 
 const resolve = (asked: ReadonlyArray<Asked>, image: MetadataImage): ReadonlyArray<Resolved> => {
-  const found = asked.map((one) => lookUp(one, image))
-  const times = new Map<string, number>()
-  for (const { topic } of found) if (topic !== undefined) times.set(topic.topicId, (times.get(topic.topicId) ?? 0) + 1)
+  const names = counted(asked.map(({ name }) => name))
+  const ids = counted(asked.map(({ topicId }) => (topicId === ZERO_UUID ? null : topicId)))
   const answered = new Set<string>()
-  return found.flatMap((one): ReadonlyArray<Resolved> => {
-    if (one.topic === undefined || times.get(one.topic.topicId) === 1) return [one]
-    if (answered.has(one.topic.topicId)) return []
-    answered.add(one.topic.topicId)
-    return [{ answer: answer(one.topic, ErrorCode.INVALID_REQUEST, "Duplicate topic in the request.") }]
+  return asked.flatMap((one): ReadonlyArray<Resolved> => {
+    const found = lookUp(one, image)
+    const key = one.name ?? one.topicId
+    const byName = one.name !== null
+    const twice = byName ? (names.get(one.name) ?? 0) > 1 : (ids.get(one.topicId) ?? 0) > 1
+    // Neither, or both: answered each time, for there is nothing to be named twice.
+    if (isAmbiguous(one)) return [found]
+    if (twice) {
+      if (answered.has(key)) return []
+      answered.add(key)
+      return [{ answer: answer(one, ErrorCode.INVALID_REQUEST, `Duplicate topic ${byName ? "name" : "id"}.`) }]
+    }
+    if (found.topic === undefined || !(byName ? ids.has(found.topic.topicId) : names.has(found.topic.name))) {
+      return [found]
+    }
+    return byName ? [{ answer: answer(found.topic, ErrorCode.INVALID_REQUEST, TWO_WAYS) }] : []
   })
 }
+
+const TWO_WAYS = "The provided topic name maps to an ID that was already supplied."
+
+const counted = (values: ReadonlyArray<string | null>): ReadonlyMap<string, number> => {
+  const times = new Map<string, number>()
+  for (const value of values) if (value !== null) times.set(value, (times.get(value) ?? 0) + 1)
+  return times
+}
+
+const isAmbiguous = ({ name, topicId }: Asked): boolean => (name !== null) === (topicId !== ZERO_UUID)
 
 const lookUp = (asked: Asked, image: MetadataImage): Resolved => {
   const bad = (errorCode: ErrorCode, message: string): Resolved => ({ answer: answer(asked, errorCode, message) })

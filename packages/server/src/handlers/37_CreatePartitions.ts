@@ -24,6 +24,9 @@ import type { Handler } from "./Handler.ts"
 type AskedTopic = CreatePartitionsRequest["topics"][number]
 type TopicAnswer = CreatePartitionsResponse["results"][number]
 
+/** Changes of one request that are on their way at once; the metadata log has room for those of many requests. */
+const CHANGES_AT_ONCE = 1_000
+
 export const make = Effect.gen(function* () {
   const store = yield* MetadataStore
   const partitions = yield* Partitions
@@ -70,21 +73,21 @@ export const make = Effect.gen(function* () {
     handle: (request, { apiVersion, clientId }) => {
       const quota = quotas.mutations(clientId, apiVersion >= 3)
       const timeoutMs = request.timeoutMs > 0 ? request.timeoutMs : PROPOSE_TIMEOUT_MS
-      const names = request.topics.map(({ name }) => name)
+      const times = new Map<string, number>()
+      for (const { name } of request.topics) times.set(name, (times.get(name) ?? 0) + 1)
+      const once = request.topics.filter(({ name }) => times.get(name) === 1)
+      const twice = [...times].filter(([, count]) => count > 1).map(([name]) => answer(name, DUPLICATE))
       return Effect.forEach(
-        request.topics.filter(({ name }, i) => names.indexOf(name) === i),
+        once,
         (asked) => {
-          if (names.lastIndexOf(asked.name) !== names.indexOf(asked.name)) {
-            return Effect.succeed(answer(asked.name, DUPLICATE))
-          }
           const decision = decide(asked)
           if (Result.isFailure(decision)) return Effect.succeed(answer(asked.name, decision.failure))
           if (!quota.take(decision.success.partitions.length)) return Effect.succeed(answer(asked.name, QUOTA_EXCEEDED))
           if (request.validateOnly) return Effect.succeed(answer(asked.name, DONE))
           return apply(asked.name, decision.success, timeoutMs)
         },
-        { concurrency: "unbounded" }
-      ).pipe(Effect.map((results) => ({ throttleTimeMs: quota.throttleMs(), results })))
+        { concurrency: CHANGES_AT_ONCE }
+      ).pipe(Effect.map((results) => ({ throttleTimeMs: quota.throttleMs(), results: [...twice, ...results] })))
     }
   }
   return handler

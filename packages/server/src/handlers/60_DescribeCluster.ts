@@ -66,8 +66,8 @@ const refused = (endpointType: number): DescribeClusterResponse => ({
   errorCode: endpointType === CONTROLLERS ? ErrorCode.MISMATCHED_ENDPOINT_TYPE : ErrorCode.UNSUPPORTED_ENDPOINT_TYPE,
   errorMessage:
     endpointType === CONTROLLERS
-      ? "The request was sent to an endpoint of type BROKER, but asks for CONTROLLER."
-      : `Unsupported endpoint type ${endpointType}: use 1 (brokers).`,
+      ? "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER"
+      : `Unsupported endpoint type ${endpointType}`,
   endpointType: BROKERS,
   clusterId: "",
   controllerId: -1,

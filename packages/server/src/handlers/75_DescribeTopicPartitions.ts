@@ -2,8 +2,10 @@
  * DescribeTopicPartitions (key 75, KIP-966): topics page by page, in the order of their names. A cursor names the first topic
  * and partition of the next page.
  *
- * Traps: an empty list asks for all topics; a page never has more than 2,000 partitions whatever the client asks for; topics
- * before the cursor are left out; a cursor at a topic that is gone goes on with the next one. It never creates a topic.
+ * Traps: an empty list asks for all topics; a page never has more than
+ * `max.request.partition.size.limit` partitions whatever the client asks for; topics
+ * before the cursor are left out; where topics are named the cursor's must be one of them (INVALID_REQUEST for each); where
+ * all are asked for, a cursor at a topic that is gone goes on with the next one. It never creates a topic.
  */
 import { ZERO_UUID } from "@chronik-effect/core/base/Uuid.ts"
 import { isInternalTopic, topicNameProblem } from "@chronik-effect/core/metadata/Decide.ts"
@@ -28,8 +30,6 @@ import type { Handler } from "./Handler.ts"
 type TopicAnswer = DescribeTopicPartitionsResponse["topics"][number]
 type Cursor = NonNullable<DescribeTopicPartitionsResponse["nextCursor"]>
 
-const PARTITIONS_MAX = 2_000
-
 export const make = Effect.gen(function* () {
   const store = yield* MetadataStore
   const handler: Handler<DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse> = {
@@ -37,13 +37,19 @@ export const make = Effect.gen(function* () {
     handle: (request) =>
       Effect.sync(() => {
         const image = store.image()
-        if (request.cursor !== null && request.cursor.partitionIndex < 0) return invalid(request)
-        const limit = Math.max(1, Math.min(PARTITIONS_MAX, request.responsePartitionLimit))
+        if (!isPlace(request)) return invalid(request)
+        const most = store.brokerConfig().integer("max.request.partition.size.limit")
+        const limit = Math.max(1, Math.min(most, request.responsePartitionLimit))
         return { throttleTimeMs: 0, ...page(namesOf(request, image), image, request.cursor, limit) }
       })
   }
   return handler
 })
+
+/** Whether the cursor, if there is one, is a place among what was asked for. */
+const isPlace = ({ cursor, topics }: DescribeTopicPartitionsRequest): boolean =>
+  cursor === null ||
+  (cursor.partitionIndex >= 0 && (topics.length === 0 || topics.some(({ name }) => name === cursor.topicName)))
 
 /** Names of the page's candidates: sorted, each once, from the cursor on. */
 const namesOf = (request: DescribeTopicPartitionsRequest, image: MetadataImage): ReadonlyArray<string> => {
@@ -66,8 +72,7 @@ const page = (
     if (room === 0) return { topics, nextCursor: cursorAt(name, 0) }
     const topic = image.topic(name)
     if (topic === undefined) {
-      // The cursor may name a topic that was deleted between two pages: not an error then.
-      if (cursor?.topicName !== name) topics.push(unknown(name))
+      topics.push(unknown(name))
       continue
     }
     const from = cursor?.topicName === name ? cursor.partitionIndex : 0
@@ -96,23 +101,24 @@ const answerOf = (topic: TopicImage, partitions: TopicImage["partitions"], live:
   topicAuthorizedOperations: TOPIC_OPERATIONS
 })
 
-const failed = (name: string, errorCode: ErrorCode): TopicAnswer => ({
+const failed = (name: string, errorCode: ErrorCode, operations: number): TopicAnswer => ({
   errorCode,
   name,
   topicId: ZERO_UUID,
   isInternal: isInternalTopic(name),
   partitions: [],
-  topicAuthorizedOperations: OPERATIONS_NOT_ASKED
+  topicAuthorizedOperations: operations
 })
 
 const unknown = (name: string): TopicAnswer =>
   failed(
     name,
-    topicNameProblem(name) === undefined ? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION : ErrorCode.INVALID_TOPIC_EXCEPTION
+    topicNameProblem(name) === undefined ? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION : ErrorCode.INVALID_TOPIC_EXCEPTION,
+    TOPIC_OPERATIONS
   )
 
 const invalid = (request: DescribeTopicPartitionsRequest): DescribeTopicPartitionsResponse => ({
   throttleTimeMs: 0,
-  topics: request.topics.map(({ name }) => failed(name, ErrorCode.INVALID_REQUEST)),
+  topics: request.topics.map(({ name }) => failed(name, ErrorCode.INVALID_REQUEST, OPERATIONS_NOT_ASKED)),
   nextCursor: null
 })

@@ -32,6 +32,27 @@ describe("Metadata", () => {
     )
   )
 
+  it.effect("refuses a topic that has neither a name nor, from 12 on, an id", () =>
+    onCluster({ commands: BASE }, () =>
+      Effect.gen(function* () {
+        const handler = yield* make
+        for (const [version, id] of [
+          [10, topicId(1)],
+          [11, ZERO_UUID],
+          [12, ZERO_UUID],
+          [13, ZERO_UUID]
+        ] as const) {
+          const answer = yield* ask(handler, version, { topics: [{ name: null, topicId: id }, { name: "a" }] })
+          expect(answer.topics.map((t) => [t.name, t.errorCode])).toEqual([
+            ["", ErrorCode.INVALID_REQUEST],
+            ["a", 0]
+          ])
+          expect(answer.brokers).toHaveLength(1)
+        }
+      })
+    )
+  )
+
   it.effect("lists all topics for an empty list in version 0 and for null later, none for an empty list", () =>
     onCluster({ commands: BASE }, () =>
       Effect.gen(function* () {

@@ -73,14 +73,14 @@ describe("CreateTopics", () => {
     )
   )
 
-  it.effect("answers a name given twice once, with INVALID_REQUEST, and makes the others", () =>
+  it.effect("answers a name given twice once, last and with INVALID_REQUEST, and makes the others", () =>
     onCluster({}, ({ store }) =>
       Effect.gen(function* () {
         const answer = yield* ask(yield* make, 7, request(topic("a"), topic("twice"), topic("twice"), topic("b")))
         expect(answer.topics.map((t) => [t.name, t.errorCode])).toEqual([
           ["a", 0],
-          ["twice", ErrorCode.INVALID_REQUEST],
-          ["b", 0]
+          ["b", 0],
+          ["twice", ErrorCode.INVALID_REQUEST]
         ])
         expect(store.image().topic("twice")).toBe(undefined)
         expect(store.image().topicCount).toBe(2)
@@ -146,6 +146,25 @@ describe("CreateTopics", () => {
             .topic("given")!
             .partitions.map((p) => p.leader)
         ).toEqual([2, 1])
+      })
+    )
+  )
+
+  it.effect("makes at most 10,000 partitions a request, whoever counts them", () =>
+    onCluster({ config: { defaultPartitions: 6_000 } }, ({ store }) =>
+      Effect.gen(function* () {
+        const handler = yield* make
+        const cases = [
+          [topic("a", { numPartitions: 6_000 }), topic("b", { numPartitions: 4_001 })],
+          [topic("a", { numPartitions: -1 }), topic("b", { numPartitions: -1 })],
+          Array.from({ length: 10_001 }, (_, n) => topic(`t${n}`))
+        ]
+        for (const topics of cases) {
+          const answer = yield* ask(handler, 7, request(...topics))
+          expect(new Set(answer.topics.map((t) => t.errorCode))).toEqual(new Set([ErrorCode.POLICY_VIOLATION]))
+          expect(answer.topics).toHaveLength(topics.length)
+        }
+        expect(store.image().topicCount).toBe(0)
       })
     )
   )

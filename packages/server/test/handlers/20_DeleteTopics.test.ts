@@ -64,6 +64,32 @@ describe("DeleteTopics", () => {
     )
   )
 
+  it.effect("answers what is named twice once, whether it exists or not, and deletes none of it", () =>
+    onCluster({ commands: BASE }, ({ store }) =>
+      Effect.gen(function* () {
+        const answer = yield* ask(yield* make, 6, {
+          topics: [
+            { name: "a" },
+            { name: "a" },
+            { name: "nope" },
+            { name: "nope" },
+            { name: null, topicId: topicId(2) },
+            { name: null, topicId: topicId(2) },
+            { name: null, topicId: topicId(9) },
+            { name: null, topicId: topicId(9) }
+          ]
+        })
+        expect(answer.responses.map((r) => [r.name, r.errorCode, r.errorMessage])).toEqual([
+          ["a", ErrorCode.INVALID_REQUEST, "Duplicate topic name."],
+          ["nope", ErrorCode.INVALID_REQUEST, "Duplicate topic name."],
+          [null, ErrorCode.INVALID_REQUEST, "Duplicate topic id."],
+          [null, ErrorCode.INVALID_REQUEST, "Duplicate topic id."]
+        ])
+        expect(store.image().topicCount).toBe(3)
+      })
+    )
+  )
+
   it.effect("is refused where deletion is disabled, by the code that the version knows", () =>
     onCluster({ commands: BASE, config: { broker: new Map([["delete.topic.enable", "false"]]) } }, ({ store }) =>
       Effect.gen(function* () {

@@ -35,10 +35,10 @@ describe("CreatePartitions", () => {
           topics: [more("nope", 2), more("a", 1), more("b", 3, [[1]]), more("b2", 2), more("b2", 3)]
         })
         expect(answer.results.map((r) => [r.name, r.errorCode])).toEqual([
+          ["b2", ErrorCode.INVALID_REQUEST],
           ["nope", ErrorCode.UNKNOWN_TOPIC_OR_PARTITION],
           ["a", ErrorCode.INVALID_PARTITIONS],
-          ["b", ErrorCode.INVALID_REPLICA_ASSIGNMENT],
-          ["b2", ErrorCode.INVALID_REQUEST]
+          ["b", ErrorCode.INVALID_REPLICA_ASSIGNMENT]
         ])
         expect(store.image().topic("b")!.partitions).toHaveLength(1)
       })

@@ -65,7 +65,7 @@ describe("DescribeTopicPartitions", () => {
     )
   )
 
-  it.effect("answers unknown and illegal names, creates nothing, and skips a cursor's topic that is gone", () =>
+  it.effect("answers unknown and illegal names, creates nothing", () =>
     onCluster({ commands: BASE }, ({ store }) =>
       Effect.gen(function* () {
         const handler = yield* make
@@ -77,12 +77,51 @@ describe("DescribeTopicPartitions", () => {
           ["a b", ErrorCode.INVALID_TOPIC_EXCEPTION, []],
           ["zz", ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, []]
         ])
-        const gone = yield* ask(handler, 0, {
-          topics: [{ name: "a" }, { name: "aa" }, { name: "c" }],
-          cursor: { topicName: "aa", partitionIndex: 2 }
-        })
-        expect(shape(gone)).toEqual([["c", 0, [0]]])
+        expect(named.topics.map((t) => t.topicAuthorizedOperations)).toEqual([3576, 3576, 3576])
         expect(store.image().topicCount).toBe(3)
+      })
+    )
+  )
+
+  it.effect("goes on behind a cursor's topic that is gone; one that was asked for is answered", () =>
+    onCluster({ commands: BASE }, () =>
+      Effect.gen(function* () {
+        const handler = yield* make
+        const cursor = { topicName: "aa", partitionIndex: 2 }
+        expect(shape(yield* ask(handler, 0, { topics: [], cursor }))).toEqual([
+          ["b", 0, [0, 1, 2]],
+          ["c", 0, [0]]
+        ])
+        const named = yield* ask(handler, 0, { topics: [{ name: "a" }, { name: "aa" }, { name: "c" }], cursor })
+        expect(shape(named)).toEqual([
+          ["aa", ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, []],
+          ["c", 0, [0]]
+        ])
+      })
+    )
+  )
+
+  it.effect("refuses a cursor at a topic that is not among those asked for", () =>
+    onCluster({ commands: BASE }, () =>
+      Effect.gen(function* () {
+        const answer = yield* ask(yield* make, 0, {
+          topics: [{ name: "a" }, { name: "c" }],
+          cursor: { topicName: "b", partitionIndex: 0 }
+        })
+        expect(shape(answer)).toEqual([
+          ["a", ErrorCode.INVALID_REQUEST, []],
+          ["c", ErrorCode.INVALID_REQUEST, []]
+        ])
+      })
+    )
+  )
+
+  it.effect("gives no more partitions than the broker allows", () =>
+    onCluster({ commands: BASE, config: { broker: new Map([["max.request.partition.size.limit", "2"]]) } }, () =>
+      Effect.gen(function* () {
+        const answer = yield* ask(yield* make, 0, { topics: [], responsePartitionLimit: 2000 })
+        expect(shape(answer)).toEqual([["a", 0, [0, 1]]])
+        expect(answer.nextCursor).toEqual({ topicName: "b", partitionIndex: 0 })
       })
     )
   )
