@@ -6,13 +6,14 @@
 import type { Command } from "@chronik-effect/core/metadata/Command.ts"
 import type { MetadataImage } from "@chronik-effect/core/metadata/MetadataImage.ts"
 import { NodeConfig } from "@chronik-effect/server/config/NodeConfig.ts"
-import { decompress } from "@chronik-effect/server/io/Compression.ts"
+import { compress, decompress } from "@chronik-effect/server/io/Compression.ts"
 import { Disk } from "@chronik-effect/server/io/Disk.ts"
 import { MetadataLog, START_BLOCKS } from "@chronik-effect/server/metadata/MetadataLog.ts"
 import { MetadataStore } from "@chronik-effect/server/metadata/MetadataStore.ts"
 import { METADATA_STREAM } from "@chronik-effect/server/metadata/RaftFrames.ts"
 import * as BatchProposer from "@chronik-effect/server/replication/BatchProposer.ts"
 import * as Partitions from "@chronik-effect/server/replication/Partitions.ts"
+import * as LogCleaner from "@chronik-effect/server/storage/LogCleaner.ts"
 import { NodeIdentity } from "@chronik-effect/server/storage/NodeIdentity.ts"
 import * as PartitionStores from "@chronik-effect/server/storage/PartitionStores.ts"
 import * as Retention from "@chronik-effect/server/storage/Retention.ts"
@@ -24,12 +25,16 @@ import { Context, Effect, Exit, Layer, Scope } from "effect"
 export const DATA = "/data"
 export const NODE_ID = 1
 
+/** Keys of a few hundred records at a time: larger dirty parts take several passes. */
+const CLEANER_LIMITS = { dedupeBufferBytes: 8_192, ioBytesPerSecondMax: Number.POSITIVE_INFINITY }
+
 export interface StorageStack {
   readonly wal: Wal["Service"]
   readonly metadata: MetadataStore["Service"]
   readonly stores: PartitionStores.PartitionStores["Service"]
   readonly settler: Settler.Settler["Service"]
   readonly retention: Retention.Retention["Service"]
+  readonly cleaner: LogCleaner.LogCleaner["Service"]
   readonly partitions: Partitions.Partitions["Service"]
   readonly proposer: BatchProposer.BatchProposer["Service"]
   /** As the log gave it back, before this start registered. */
@@ -54,7 +59,12 @@ const Connections = Layer.effectDiscard(
   })
 )
 
-const layerOn = (disk: Disk["Service"]) => {
+export interface StackOptions {
+  /** Data settled longer ago is read through the thread pool, where a crash or a swap can meet the reader. */
+  readonly warmBytes?: number
+}
+
+const layerOn = (disk: Disk["Service"], options: StackOptions) => {
   const Base = Layer.mergeAll(
     Layer.succeed(Disk, disk),
     BatchProposer.layer,
@@ -79,8 +89,11 @@ const layerOn = (disk: Disk["Service"]) => {
       )
     )
   )
-  const Logs = Layer.mergeAll(Settler.layer, Retention.layer({ checkIntervalMs: 3_600_000 })).pipe(
-    Layer.provideMerge(PartitionStores.layer({ dataDir: DATA, decompress }))
+  // Rounds are called by the tests: the pause outlives them.
+  const settings = () => ({ enabled: true, backoffMs: 3_600_000, ...CLEANER_LIMITS })
+  const Logs = LogCleaner.layer({ compress, settings }).pipe(
+    Layer.provideMerge(Layer.mergeAll(Settler.layer, Retention.layer({ checkIntervalMs: 3_600_000 }))),
+    Layer.provideMerge(PartitionStores.layer({ dataDir: DATA, decompress, ...options }))
   )
   return Partitions.layer.pipe(
     Layer.provideMerge(Connections),
@@ -92,10 +105,10 @@ const layerOn = (disk: Disk["Service"]) => {
 }
 
 /** Fails with what stopped the start. Nothing is registered and nothing settled before `begin`. */
-export const startStack = (disk: Disk["Service"]): Effect.Effect<StorageStack, unknown> =>
+export const startStack = (disk: Disk["Service"], options: StackOptions = {}): Effect.Effect<StorageStack, unknown> =>
   Effect.gen(function* () {
     const scope = yield* Scope.make()
-    const built = yield* Effect.exit(Layer.buildWithScope(layerOn(disk), scope))
+    const built = yield* Effect.exit(Layer.buildWithScope(layerOn(disk, options), scope))
     if (Exit.isFailure(built)) {
       yield* Scope.close(scope, built)
       return yield* Effect.failCause(built.cause)
@@ -119,6 +132,7 @@ export const startStack = (disk: Disk["Service"]): Effect.Effect<StorageStack, u
       stores,
       settler,
       retention: Context.get(get, Retention.Retention),
+      cleaner: Context.get(get, LogCleaner.LogCleaner),
       partitions: Context.get(get, Partitions.Partitions),
       proposer: Context.get(get, BatchProposer.BatchProposer),
       recoveredImage: metadata.image(),

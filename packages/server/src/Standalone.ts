@@ -12,7 +12,7 @@ import { layerLogging } from "./config/Logging.ts"
 import { advertisedAddress, NodeConfig, type NodeConfigShape, type NodeConfigValues } from "./config/NodeConfig.ts"
 import { GroupCoordinator } from "./coordinator/GroupCoordinator.ts"
 import { layerHandlers } from "./handlers/Handlers.ts"
-import { decompress } from "./io/Compression.ts"
+import { compress, decompress } from "./io/Compression.ts"
 import { installNativeCrc32c } from "./io/Crc.ts"
 import * as DiskMemory from "./io/DiskMemory.ts"
 import * as DiskNode from "./io/DiskNode.ts"
@@ -26,6 +26,7 @@ import type { RunningNode, StartReport } from "./observe/StartReport.ts"
 import { ClientQuotas } from "./quota/ClientQuotas.ts"
 import * as BatchProposer from "./replication/BatchProposer.ts"
 import * as Partitions from "./replication/Partitions.ts"
+import * as LogCleaner from "./storage/LogCleaner.ts"
 import { NodeIdentity } from "./storage/NodeIdentity.ts"
 import * as PartitionStores from "./storage/PartitionStores.ts"
 import * as Retention from "./storage/Retention.ts"
@@ -148,6 +149,24 @@ const makeStarted = Effect.gen(function* () {
   })
 })
 
+/** The cleaner under the broker's configs of the moment. */
+const Cleaning = Layer.unwrap(
+  Effect.map(MetadataStore, (metadata) =>
+    LogCleaner.layer({
+      compress,
+      settings: () => {
+        const broker = metadata.brokerConfig()
+        return {
+          enabled: broker.boolean("log.cleaner.enable"),
+          backoffMs: broker.integer("log.cleaner.backoff.ms"),
+          dedupeBufferBytes: broker.integer("log.cleaner.dedupe.buffer.size"),
+          ioBytesPerSecondMax: broker.double("log.cleaner.io.max.bytes.per.second")
+        }
+      }
+    })
+  )
+)
+
 /** Everything but the configuration. */
 const layerNode = (config: NodeConfigShape) => {
   const ephemeral = config.durability === "ephemeral"
@@ -175,9 +194,10 @@ const layerNode = (config: NodeConfigShape) => {
     )
   )
   const Logs = Layer.mergeAll(
-    Settler.layer,
+    Cleaning,
     Retention.layer({ checkIntervalMs: broker.integer("log.retention.check.interval.ms") })
   ).pipe(
+    Layer.provideMerge(Settler.layer),
     Layer.provideMerge(PartitionStores.layer({ dataDir: directory, decompress, warmBytes: memoryBytes() * WARM_SHARE }))
   )
   const Serving = layerHandlers.pipe(Layer.provideMerge(GroupCoordinator.layer), Layer.provideMerge(Registration))

@@ -136,6 +136,13 @@ export class ProducerState {
     entry.batches.push({ epoch, firstSequence: first, lastSequence, baseOffset, endOffset: baseOffset + count })
   }
 
+  /** Base of the newest remembered batch of the producer that ends at or before `endOffset`; -1 when there is none. */
+  lastBatchBelow(producerId: number, endOffset: number): number {
+    const batches = this.#producers?.get(producerId)?.batches ?? []
+    for (let i = batches.length - 1; i >= 0; i--) if (batches[i]!.endOffset <= endOffset) return batches[i]!.baseOffset
+    return -1
+  }
+
   /**
    * The log was cut: everything at or beyond `endOffset` is gone.
    *

@@ -54,6 +54,8 @@ export class RecordReader {
   problem = ""
 
   readonly bytes: Uint8Array
+  /** Where the records begin in `bytes`. */
+  readonly recordsStart: number
   private readonly count: number
   private readonly baseOffset: number
   private readonly baseTimestamp: number
@@ -66,6 +68,7 @@ export class RecordReader {
   /** Reads the records at `bytes[start, end)` that the batch header at `header[pos]` announces. */
   constructor(header: Uint8Array, pos: number, bytes: Uint8Array, start: number, end: number) {
     this.bytes = bytes
+    this.recordsStart = start
     this.cursor = { bytes, pos: start, end }
     this.count = RecordBatch.recordsCount(header, pos)
     this.baseOffset = RecordBatch.baseOffset(header, pos)

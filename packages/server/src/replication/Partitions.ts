@@ -119,7 +119,11 @@ class Hosting {
       },
       this.#run
     )
-    store.owner = { highWatermark: () => partition.highWatermark, startAt: (offset) => partition.startAt(offset) }
+    store.owner = {
+      highWatermark: () => partition.highWatermark,
+      lastStableOffset: () => partition.lastStableOffset,
+      startAt: (offset) => partition.startAt(offset)
+    }
     this.#proposer.register(image.stream, {
       durable: (endOffset) => partition.durable(endOffset),
       failed: () => partition.close(ErrorCode.KAFKA_STORAGE_ERROR)
@@ -159,7 +163,10 @@ class Hosting {
     const hosted = this.byId.get(topic.topicId)
     if (hosted === undefined) return
     hosted.settings = topicSettings(topic, this.#metadata.brokerConfig())
-    for (const partition of hosted.partitions) partition.settings = hosted.settings
+    for (const partition of hosted.partitions) {
+      partition.settings = hosted.settings
+      if (hosted.settings.compacts) this.#stores.context.uncleaned.add(partition.store)
+    }
   }
 }
 

@@ -8,7 +8,7 @@
  * After a clean stop it also holds what else recovery would have to find out (`clean`): files, WAL index and producers, so
  * that the start reads neither directories nor the WAL. That part is used once: the start replaces it.
  *
- * **Shape** little-endian: magic u32 "CKP2", CRC-32 of the rest u32, then float64 numbers throughout, lists behind their
+ * **Shape** little-endian: magic u32 "CKPC", CRC-32 of the rest u32, then float64 numbers throughout, lists behind their
  * length; a producer state is its length in bytes and its bytes, filled up to 8. Plain numbers and no schema, because ten
  * thousand partitions are read back in a start. Written beside, synced, renamed.
  * A damaged one stops the start: going on without it would bring removed records back and forget epochs.
@@ -18,7 +18,10 @@ import { type Disk, readWhole } from "../io/Disk.ts"
 import { StorageError } from "./SegmentsContext.ts"
 
 export const CHECKPOINT_FILE = "partitions.checkpoint"
-const MAGIC = 0x3250_4b43
+const MAGIC = 0x4350_4b43
+/** "CKP2", without what is known of compaction. More than one bit apart: a flipped one must not make one the other. */
+const MAGIC_BEFORE_COMPACTION = 0x3250_4b43
+const MAGICS = [MAGIC, MAGIC_BEFORE_COMPACTION]
 const HEADER_BYTES = 8
 const NUMBER_BYTES = 8
 /** Numbers of one file in `CleanPartition.files`. */
@@ -40,6 +43,9 @@ export interface PartitionEntry {
   readonly highWatermark: number
   /** Where the files ended: the log never ends before. */
   readonly settledOffset: number
+  /** Up to where the log was compacted, and when its first tombstone may go (Infinity: there is none). */
+  readonly cleanedOffset: number
+  readonly deleteHorizonMillis: number
   /** epoch, start, epoch, start, … */
   readonly epochs: ReadonlyArray<number>
   readonly clean?: CleanPartition | undefined
@@ -56,8 +62,10 @@ export const encodeCheckpoint = (content: CheckpointContent, crc32: Disk["Servic
   const bytes = new Uint8Array(HEADER_BYTES + sizeOf(content))
   const output = new Output(bytes)
   output.numbers([content.address, content.clean ? 1 : 0, content.partitions.length])
-  for (const { stream, logStartOffset, highWatermark, settledOffset, epochs, clean } of content.partitions) {
+  for (const partition of content.partitions) {
+    const { stream, logStartOffset, highWatermark, settledOffset, epochs, clean } = partition
     output.numbers([stream, logStartOffset, highWatermark, settledOffset, clean === undefined ? 0 : 1])
+    output.numbers([partition.cleanedOffset, partition.deleteHorizonMillis])
     output.list(epochs)
     if (clean === undefined) continue
     output.numbers([clean.logEndOffset, clean.files.length])
@@ -80,7 +88,7 @@ export const readCheckpoint = (disk: Disk["Service"], directory: string): Checkp
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   if (
     bytes.length < HEADER_BYTES ||
-    view.getUint32(0, true) !== MAGIC ||
+    !MAGICS.includes(view.getUint32(0, true)) ||
     view.getUint32(4, true) !== disk.crc32(bytes.subarray(HEADER_BYTES))
   ) {
     throw new StorageError({
@@ -89,11 +97,11 @@ export const readCheckpoint = (disk: Disk["Service"], directory: string): Checkp
         "the checkpoint is damaged or of another version. Restore the file from a backup or this replica from its peers"
     })
   }
-  return decode(new Input(bytes))
+  return decode(new Input(bytes), view.getUint32(0, true) === MAGIC)
 }
 
 /** The checksum fits: whatever does not fit from here on is a defect. */
-const decode = (input: Input): CheckpointContent => {
+const decode = (input: Input, knowsCompaction: boolean): CheckpointContent => {
   const address = input.number()
   const clean = input.number() === 1
   const count = input.number()
@@ -104,8 +112,11 @@ const decode = (input: Input): CheckpointContent => {
     const highWatermark = input.number()
     const settledOffset = input.number()
     const hasClean = input.number() === 1
+    const cleanedOffset = knowsCompaction ? input.number() : 0
+    const deleteHorizonMillis = knowsCompaction ? input.number() : Number.POSITIVE_INFINITY
     const epochs = input.list()
-    const entry = { stream, logStartOffset, highWatermark, settledOffset, epochs }
+    const offsets = { logStartOffset, highWatermark, settledOffset, cleanedOffset }
+    const entry = { stream, ...offsets, deleteHorizonMillis, epochs }
     partitions.push(hasClean ? { ...entry, clean: decodeClean(input) } : entry)
   }
   input.end()
@@ -125,7 +136,7 @@ const sizeOf = (content: CheckpointContent): number => {
   let numbers = 3
   let bytes = 0
   for (const { epochs, clean } of content.partitions) {
-    numbers += 6 + epochs.length
+    numbers += 8 + epochs.length
     if (clean === undefined) continue
     numbers += 4 + FILE_FIELDS * clean.files.length + clean.batches.length
     bytes += padded(clean.producers.length)

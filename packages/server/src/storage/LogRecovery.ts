@@ -22,6 +22,7 @@ import { type PartitionIdentity, PartitionStore } from "./PartitionStore.ts"
 import { replayFiles, seenMillis } from "./PartitionStoreRead.ts"
 import { readSnapshots, replaceAhead } from "./PartitionStoreSnapshots.ts"
 import { INDEX_SUFFIX, LOG_SUFFIX, SegmentFile, segmentName, TIME_INDEX_SUFFIX } from "./SegmentFile.ts"
+import { completeSwaps, isSwapName, isUnfinishedName } from "./SegmentSwap.ts"
 import { DELETED_SUFFIX, LEADER_EPOCH_FILE, partitionDirectoryName, Segments } from "./Segments.ts"
 import { type StoreContext, storageMessage } from "./SegmentsContext.ts"
 import type { Wal } from "./Wal.ts"
@@ -45,6 +46,8 @@ export class RecoveredStream {
   /** Files hold nothing at or beyond it that the WAL does not hold too. */
   filesEndMax = Number.MAX_SAFE_INTEGER
   settledOffset = 0
+  cleanedOffset = 0
+  deleteHorizonMillis = Number.POSITIVE_INFINITY
   clean: CleanPartition | undefined
   #endOffset = 0
   #sorted = true
@@ -60,6 +63,7 @@ export class RecoveredStream {
     this.filesEndMax = Math.min(this.filesEndMax, offset)
     // The frame is still here, so everything appended after it is too: files count below it only.
     this.settledOffset = Math.min(this.settledOffset, offset)
+    this.cleanedOffset = Math.min(this.cleanedOffset, offset)
     this.#endOffset = Math.min(this.#endOffset, offset)
   }
 
@@ -122,6 +126,8 @@ const fromCheckpoint = (entry: PartitionEntry): RecoveredStream => {
   recovered.logStartOffset = entry.logStartOffset
   recovered.highWatermark = entry.highWatermark
   recovered.settledOffset = entry.settledOffset
+  recovered.cleanedOffset = entry.cleanedOffset
+  recovered.deleteHorizonMillis = entry.deleteHorizonMillis
   recovered.epochs = LeaderEpochs.fromPairs(entry.epochs)
   recovered.clean = entry.clean
   return recovered
@@ -206,6 +212,10 @@ export const recoverStore = (
     producers: new ProducerState(),
     epochs
   })
+  store.cleanedOffset = recovered.cleanedOffset
+  store.deleteHorizonMillis = recovered.deleteHorizonMillis
+  store.checkpointed(recovered.settledOffset)
+  if (segments.files.length > 0 && identity.settings().compacts) context.uncleaned.add(store)
   indexBatches(store, recovered)
   recoverProducers(store, recovered)
   return store
@@ -234,14 +244,23 @@ const restoreFiles = (segments: Segments, clean: CleanPartition): void => {
   }
 }
 
+/** Ten thousand directories are listed in a start: each once, unless a crash has interrupted a swap in it. */
+const namesAfterSwaps = (segments: Segments): ReadonlyArray<string> => {
+  const { context, directory } = segments
+  const names = context.disk.list(directory)
+  if (!names.some(isSwapName)) return names
+  completeSwaps(segments)
+  return context.disk.list(directory)
+}
+
 const findFiles = (segments: Segments, recovered: RecoveredStream, walFirst: number): void => {
   const { context, directory } = segments
   const { disk } = context
   const end = Math.min(recovered.filesEndMax, walFirst < 0 ? Number.MAX_SAFE_INTEGER : walFirst)
   const bases: Array<number> = []
-  for (const name of disk.list(directory)) {
+  for (const name of namesAfterSwaps(segments)) {
     const path = disk.join(directory, name)
-    if (name.endsWith(DELETED_SUFFIX) || name.endsWith(".tmp")) context.removeLater(path)
+    if (name.endsWith(DELETED_SUFFIX) || name.endsWith(".tmp") || isUnfinishedName(name)) context.removeLater(path)
     if (!name.endsWith(LOG_SUFFIX)) continue
     const base = Number(name.slice(0, -LOG_SUFFIX.length))
     if (!Number.isSafeInteger(base)) continue

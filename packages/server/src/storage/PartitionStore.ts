@@ -41,6 +41,8 @@ export { StorageError } from "./SegmentsContext.ts"
 export interface StoreOwner {
   /** Retention never removes anything at or beyond it. */
   readonly highWatermark: () => number
+  /** Compaction touches nothing at or beyond it. */
+  readonly lastStableOffset: () => number
   /** Moves the log start where everybody looks for it; calls `PartitionStore.startAt`. */
   readonly startAt: (offset: number) => void
 }
@@ -69,7 +71,12 @@ export class PartitionStore {
   /** Highest offset known to be committed when last noted in the WAL; after a start, what was recovered. */
   notedHighWatermark = 0
   deleted = false
+  /** Below it every key stands once. Known to be so at least: a crash may have forgotten the last pass. */
+  cleanedOffset = 0
+  /** When the first tombstone below `cleanedOffset` may go; Infinity: there is none. */
+  deleteHorizonMillis = Number.POSITIVE_INFINITY
 
+  #checkpointedOffset = 0
   #logStartOffset: number
   #logEndOffset: number
   /** WAL segment of the newest frame: the settler is told once a segment. */
@@ -98,6 +105,14 @@ export class PartitionStore {
     this.notedHighWatermark = recovered.highWatermark
     this.producers = recovered.producers
     this.epochs = recovered.epochs
+  }
+
+  /** Below it a start believes the files and does not look into the WAL: what is there may be replaced. */
+  get checkpointedOffset(): number {
+    return this.#checkpointedOffset
+  }
+  checkpointed(offset: number): void {
+    this.#checkpointedOffset = Math.max(this.#checkpointedOffset, offset)
   }
 
   get logStartOffset(): number {
@@ -213,6 +228,8 @@ export class PartitionStore {
     this.#logEndOffset = end
     this.notedHighWatermark = Math.min(this.notedHighWatermark, end)
     this.epochs.truncateTo(end)
+    this.cleanedOffset = Math.min(this.cleanedOffset, end)
+    this.#checkpointedOffset = Math.min(this.#checkpointedOffset, end)
     // A producer that lost all of its remembered batches has older ones only in the log.
     if (!this.producers.truncateTo(end)) replayProducers(this)
     return true

@@ -112,15 +112,19 @@ const readFile = (store: PartitionStore, file: SegmentFile, buffer: PooledBuffer
 export const readCold = Effect.fnUntraced(function* (store: PartitionStore, plan: ColdRead) {
   const read = new Read(plan.offset)
   const { segments } = store
-  if (plan.offset < store.logStartOffset || plan.offset >= segments.endOffset) {
+  // The log start has moved meanwhile: the next look finds the offset out of range.
+  if (plan.offset < store.logStartOffset) return read
+  if (plan.offset >= segments.endOffset) {
     return yield* new StorageError({
       path: segments.directory,
       reason: `the log changed while offset ${plan.offset} was to be read. Ask again`
     })
   }
   const file = segments.find(plan.offset)
+  file.retain()
   yield* Effect.onExit(readColdFile(store, file, read, plan), (exit) =>
     Effect.sync(() => {
+      file.release()
       if (exit._tag === "Failure") for (const lease of read.leases) lease.release()
     })
   )

@@ -8,8 +8,9 @@
  * At the end of its scope (after those who append) it writes the checkpoint that makes the next start quick.
  */
 import { EMPTY_BYTES } from "@chronik-effect/core/base/Bytes.ts"
+import type { TopicSettings } from "@chronik-effect/core/config/TopicSettings.ts"
 import type { Decompressor } from "@chronik-effect/core/record/Compression.ts"
-import { Context, Effect, Layer, Queue } from "effect"
+import { Context, Effect, Layer, Queue, Semaphore } from "effect"
 import { supervise } from "../actor/Supervisor.ts"
 import { Disk, DiskError, writeWhole } from "../io/Disk.ts"
 import {
@@ -24,6 +25,7 @@ import type { PartitionIdentity, PartitionStore } from "./PartitionStore.ts"
 import { SegmentFileBuffers } from "./SegmentFileBuffers.ts"
 import { OPEN_FILES_MAX, SegmentFileHandles } from "./SegmentFileHandles.ts"
 import { SegmentFileIndexes } from "./SegmentFileIndexes.ts"
+import { finishNow } from "./SegmentSwap.ts"
 import { DELETED_SUFFIX, partitionDirectoryName, topicIdOfDirectory } from "./Segments.ts"
 import { StorageError, type StoreContext } from "./SegmentsContext.ts"
 import { Wal, type WalFailed } from "./Wal.ts"
@@ -57,6 +59,8 @@ export class PartitionStores extends Context.Service<
     /** For the settler: who has frames in that WAL segment, and that it is done with it. */
     readonly touchedIn: (segment: number) => ReadonlySet<PartitionStore>
     readonly forgetSegment: (segment: number) => void
+    /** Writes one now: afterwards no start looks into the WAL for what is in files at this moment. */
+    readonly checkpoint: Effect.Effect<void, WalFailed | StorageError>
     /** Makes sure that a checkpoint covers every frame below `address` that is no batch. */
     readonly coverBelow: (address: number) => Effect.Effect<void, WalFailed | StorageError>
   }
@@ -90,8 +94,9 @@ const make = Effect.fnUntraced(function* (options: PartitionStoresOptions) {
     yield* writeCheckpoint(withoutClean(recovering))
   }
 
-  const coverBelow = Effect.fnUntraced(function* (address: number) {
-    if (uncovered.address >= address) return
+  // One at a time: an older one must not replace a newer one.
+  const checkpoints = yield* Semaphore.make(1)
+  const checkpoint = Effect.gen(function* () {
     // Taken before the flush: what is in it is then durable in the WAL too, never ahead of it.
     const content = snapshot(false)
     const before = uncovered.address
@@ -100,12 +105,16 @@ const make = Effect.fnUntraced(function* (options: PartitionStoresOptions) {
       uncovered.address = Math.min(uncovered.address, before)
     })
     yield* Effect.andThen(wal.flushed, writeCheckpoint(content)).pipe(Effect.onError(() => restore))
-  })
+    for (const { stream, settledOffset } of content.partitions) stores.get(stream)?.checkpointed(settledOffset)
+  }).pipe(checkpoints.withPermits(1))
 
   yield* supervise({ name: "storage remover", restart: "always" }, removeFiles(context, removals))
   const leaveCheckpoint = Effect.suspend(() => {
     // The clean start believes the checkpoint, not the directory: what was cut must be gone.
-    for (const store of stores.values()) store.segments.applyCutsNow()
+    for (const { segments } of stores.values()) {
+      finishNow(segments)
+      segments.applyCutsNow()
+    }
     return writeCheckpoint(snapshot(true))
   })
   yield* Effect.addFinalizer(() =>
@@ -125,9 +134,13 @@ const make = Effect.fnUntraced(function* (options: PartitionStoresOptions) {
     context,
     touchedIn: (segment) => touchedSegments.get(segment) ?? EMPTY,
     forgetSegment: (segment) => void touchedSegments.delete(segment),
-    coverBelow
+    checkpoint,
+    coverBelow: (address) => Effect.suspend(() => (uncovered.address >= address ? Effect.void : checkpoint))
   })
 })
+
+const forcesCompaction = ({ compacts, maxCompactionLagMs }: TopicSettings): boolean =>
+  compacts && maxCompactionLagMs < Number.MAX_SAFE_INTEGER
 
 /** Address of the oldest frame that is no batch and in no checkpoint; Infinity if there is none. */
 interface Uncovered {
@@ -144,6 +157,8 @@ const makeContext = Effect.fnUntraced(function* (
   const disk = yield* Disk
   const clock = yield* Effect.clockWith(Effect.succeed)
   const runFork = Effect.runForkWith(yield* Effect.context<never>())
+  const uncleaned = new Set<PartitionStore>()
+  let number = 0
   return {
     wal,
     disk,
@@ -158,6 +173,8 @@ const makeContext = Effect.fnUntraced(function* (
     warmBytes: options.warmBytes ?? WARM_BYTES,
     poolUntilMicros: 0,
     touched: (segment, store) => {
+      // Its records may have to be compacted before they fill a segment.
+      if (forcesCompaction(store.identity.settings())) uncleaned.add(store)
       const touched = touchedSegments.get(segment)
       if (touched === undefined) touchedSegments.set(segment, new Set([store]))
       else touched.add(store)
@@ -165,6 +182,8 @@ const makeContext = Effect.fnUntraced(function* (
     controlWritten: (address) => {
       if (address < uncovered.address) uncovered.address = address
     },
+    uncleaned,
+    nextNumber: () => ++number,
     removeLater: (path) => void Queue.offerUnsafe(removals, path),
     report: (sentence) => void runFork(Effect.logError(sentence))
   }
@@ -209,10 +228,12 @@ const openStore = (
 const deleteStore = (context: StoreContext, stores: Map<number, PartitionStore>, store: PartitionStore): void => {
   store.markDeleted()
   stores.delete(store.stream)
+  context.uncleaned.delete(store)
   const { segments } = store
   if (!segments.directoryExists) return
   for (const file of segments.files) for (const path of file.paths) context.handles.close(path)
   segments.files = []
+  segments.unfinished.length = 0
   segments.directoryExists = false
   const doomed = segments.directory + DELETED_SUFFIX
   try {
@@ -269,6 +290,8 @@ const entryOfRecovered = (stream: number, recovered: RecoveredStream): Partition
   logStartOffset: recovered.logStartOffset,
   highWatermark: recovered.highWatermark,
   settledOffset: recovered.settledOffset,
+  cleanedOffset: recovered.cleanedOffset,
+  deleteHorizonMillis: recovered.deleteHorizonMillis,
   epochs: recovered.epochs.toPairs()
 })
 
@@ -278,6 +301,8 @@ const entryOf = (store: PartitionStore, clean: boolean): PartitionEntry => {
     logStartOffset: store.logStartOffset,
     highWatermark: store.notedHighWatermark,
     settledOffset: Math.max(store.segments.endOffset, 0),
+    cleanedOffset: store.cleanedOffset,
+    deleteHorizonMillis: store.deleteHorizonMillis,
     epochs: store.epochs.toPairs()
   }
   if (!clean) return entry
@@ -312,6 +337,8 @@ const removeFiles = Effect.fnUntraced(function* (context: StoreContext, removals
   }
 })
 
+const IS_LOG = /\.log(?:\.\d+)?(?:\.deleted)?$/
+
 const removePath = Effect.fnUntraced(function* (
   context: StoreContext,
   path: string
@@ -321,7 +348,7 @@ const removePath = Effect.fnUntraced(function* (
   if (!(yield* attempt(() => disk.exists(path)))) return
   const names = path.endsWith(DELETED_SUFFIX) ? yield* attempt(() => disk.list(path)) : []
   for (const name of names) yield* removePath(context, disk.join(path, name))
-  if (path.endsWith(".log")) {
+  if (IS_LOG.test(path)) {
     let bytes = yield* attempt(() => handles.get(path).size())
     while (bytes > UNLINK_STEP_BYTES) {
       bytes -= UNLINK_STEP_BYTES

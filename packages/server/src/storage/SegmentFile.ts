@@ -47,12 +47,19 @@ export class SegmentFile {
   settledMark = -1
   /** A settle appends to it: its indexes are ahead of what is saved. */
   isBeingWritten = false
-  /** Raised when it was cut or removed: what an asynchronous read brings from before is void. */
+  /** Takes no more batches: the cleaner has it in hand, or has made it. */
+  closed = false
+  /** When the first of its cleaned tombstones may go; Infinity: there is none. undefined: not known since the start. */
+  deleteHorizonMillis: number | undefined
+  /** Raised when it was cut: what an asynchronous read brings from before is void. */
   version = 0
   /** [verifiedFrom, verifiedTo) had right CRCs since it was settled. */
   verifiedFrom = 0
   verifiedTo = 0
 
+  #logPath: string
+  #readers = 0
+  #unread: (() => void) | undefined
   #largest: { timestamp: number; offset: number } | undefined
   #index: OffsetIndex | undefined
   #time: TimeIndex | undefined
@@ -65,16 +72,43 @@ export class SegmentFile {
   constructor(context: StoreContext, path: string, baseOffset: number, endOffset: number, size: number) {
     this.context = context
     this.path = path
+    this.#logPath = path + LOG_SUFFIX
     this.baseOffset = baseOffset
     this.endOffset = endOffset
     this.size = size
   }
 
   get logPath(): string {
-    return this.path + LOG_SUFFIX
+    return this.#logPath
   }
   get paths(): ReadonlyArray<string> {
-    return [this.path + LOG_SUFFIX, this.path + INDEX_SUFFIX, this.path + TIME_INDEX_SUFFIX]
+    return [this.#logPath, ...this.indexPaths]
+  }
+  get indexPaths(): ReadonlyArray<string> {
+    return [this.path + INDEX_SUFFIX, this.path + TIME_INDEX_SUFFIX]
+  }
+
+  /** The `.log` has another name now: a cleaned file before it has taken the place of the old ones, or one of those. */
+  movedTo(logPath: string): void {
+    this.context.handles.close(this.#logPath)
+    this.#logPath = logPath
+  }
+
+  /** Somebody reads from it across suspensions: it stays on the disk until `release`. */
+  retain(): void {
+    this.#readers++
+  }
+
+  release(): void {
+    if (--this.#readers > 0 || this.#unread === undefined) return
+    this.#unread()
+    this.#unread = undefined
+  }
+
+  /** Runs `then` once nobody reads from it any more: now, or at the last `release`. At most one. */
+  whenUnread(then: () => void): void {
+    if (this.#readers === 0) then()
+    else this.#unread = then
   }
 
   /** Whether the bytes from `position` on were settled so recently that they are in the page cache. */
@@ -137,6 +171,17 @@ export class SegmentFile {
     })
     this.#largest = largest
     return largest
+  }
+
+  /** -1 when the first batch has none. */
+  firstBatchTimestamp(): number {
+    if (this.firstTimestamp === undefined) {
+      this.scan({ position: 0, baseOffset: this.baseOffset, lastOffset: -1 }, (bytes, pos) => {
+        this.firstTimestamp = RecordBatch.maxTimestamp(bytes, pos)
+        return false
+      })
+    }
+    return this.firstTimestamp ?? -1
   }
 
   setLargestTimestamp(timestamp: number, offset: number): void {

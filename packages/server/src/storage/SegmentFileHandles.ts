@@ -11,8 +11,6 @@ export const OPEN_FILES_MAX = 512
 interface Entry {
   readonly file: DiskFile
   pins: number
-  /** Closed as soon as the last pin goes. */
-  doomed: boolean
 }
 
 export class SegmentFileHandles {
@@ -20,6 +18,8 @@ export class SegmentFileHandles {
   readonly #max: number
   /** In order of use, oldest first. */
   readonly #open = new Map<string, Entry>()
+  /** Closed by name and still pinned: the name may already be another file's. */
+  readonly #doomed = new Map<DiskFile, Entry>()
 
   constructor(disk: Disk["Service"], max = OPEN_FILES_MAX) {
     this.#disk = disk
@@ -44,21 +44,27 @@ export class SegmentFileHandles {
 
   unpin(path: string, file: DiskFile): void {
     const entry = this.#open.get(path)
-    if (entry === undefined || entry.file !== file) return
-    entry.pins--
-    if (entry.doomed && entry.pins === 0) this.#drop(path, entry)
+    if (entry !== undefined && entry.file === file) {
+      entry.pins--
+      return
+    }
+    const doomed = this.#doomed.get(file)
+    if (doomed === undefined || --doomed.pins > 0) return
+    this.#doomed.delete(file)
+    file.close()
   }
 
   isPinned(path: string): boolean {
     return (this.#open.get(path)?.pins ?? 0) > 0
   }
 
-  /** Closes the file, now or after its last pin. */
+  /** Closes the file, now or after its last pin. Its name is free at once. */
   close(path: string): void {
     const entry = this.#open.get(path)
     if (entry === undefined) return
-    entry.doomed = true
-    if (entry.pins === 0) this.#drop(path, entry)
+    if (entry.pins === 0) return this.#drop(path, entry)
+    this.#open.delete(path)
+    this.#doomed.set(entry.file, entry)
   }
 
   closeAll(): void {
@@ -73,9 +79,9 @@ export class SegmentFileHandles {
       this.#open.set(path, entry)
       return entry
     }
-    if (entry !== undefined) this.#drop(path, entry)
+    if (entry !== undefined) this.close(path)
     this.#evict()
-    entry = { file: this.#disk.open(path, create ? "create" : "write"), pins: 0, doomed: false }
+    entry = { file: this.#disk.open(path, create ? "create" : "write"), pins: 0 }
     this.#open.set(path, entry)
     return entry
   }

@@ -7,7 +7,9 @@
  * Removed files (`removeBelow`, a cut) are unlinked in the background.
  */
 import { assert } from "@chronik-effect/core/base/Assert.ts"
+import { DiskError } from "../io/Disk.ts"
 import type { SegmentFile } from "./SegmentFile.ts"
+import type { Swap } from "./SegmentSwap.ts"
 import type { StoreContext } from "./SegmentsContext.ts"
 
 export const DELETED_SUFFIX = ".deleted"
@@ -36,6 +38,10 @@ export class Segments {
   namesUnsynced = false
   /** The directory was synced since the start: what a killed process had put there may have had no durable name. */
   namesRecovered = false
+  /** Swaps of the cleaner that have taken place in memory and not in all names; oldest first. */
+  readonly unfinished: Array<Swap> = []
+  /** Why the cleaner must leave this partition alone until the next start. */
+  notCleanable: string | undefined
   /** Cut in memory, not yet on disk. */
   #cuts: Array<{ readonly file: SegmentFile; readonly removed: boolean }> = []
 
@@ -85,6 +91,28 @@ export class Segments {
     return this.find(offset).locate(offset).baseOffset
   }
 
+  /** `file` takes the place of `old`, which are neighbours. */
+  replace(old: ReadonlyArray<SegmentFile>, file: SegmentFile): void {
+    const at = this.files.indexOf(old[0]!)
+    assert(at >= 0 && this.files[at + old.length - 1] === old.at(-1), "only neighbours in the log are replaced")
+    this.files = [...this.files.slice(0, at), file, ...this.files.slice(at + old.length)]
+    for (const one of old) this.unsynced.delete(one)
+  }
+
+  /** Removes the file of a swap that did not take place. While it is there, nothing here may be cleaned. */
+  removeOrKeepFromCleaning(path: string): void {
+    try {
+      this.context.disk.remove(path)
+      this.namesUnsynced = true
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error
+      this.notCleanable = error.message
+      this.context.report(
+        `The log in ${this.directory} is not compacted any more until the next start. ${error.message}`
+      )
+    }
+  }
+
   /** Cuts at `offset`, the base of a batch. Throws `StorageError`. */
   truncateTo(offset: number): void {
     if (offset >= this.endOffset) return
@@ -109,7 +137,6 @@ export class Segments {
     if (this.files.length === 0 || this.files[0]!.endOffset > offset) return
     for (const file of this.files) {
       if (file.endOffset > offset) continue
-      file.version++
       this.unsynced.delete(file)
       this.#remove(file)
     }
@@ -148,7 +175,10 @@ export class Segments {
     this.namesUnsynced = false
   }
 
+  /** Readers in flight keep what they have begun to read. */
   #remove(file: SegmentFile): void {
-    for (const path of file.paths) this.context.removeLater(path)
+    file.whenUnread(() => {
+      for (const path of file.paths) this.context.removeLater(path)
+    })
   }
 }

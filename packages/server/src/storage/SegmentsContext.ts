@@ -45,6 +45,10 @@ export interface StoreContext {
   readonly controlWritten: (address: number) => void
   /** Files and directories that are to be removed in the background, once what was reserved until now is durable. */
   readonly removeLater: (path: string) => void
+  /** Partitions that the cleaner has to look at: files have grown, or a setting has changed. It takes out what is clean. */
+  readonly uncleaned: Set<PartitionStore>
+  /** For names that must not come twice in the life of the process. */
+  readonly nextNumber: () => number
   /** Something is wrong with data on disk that concerns one partition: goes into the log as an error. */
   readonly report: (sentence: string) => void
 }

@@ -158,15 +158,10 @@ export class SegmentsWriter {
 
   #adopt(): Pending | undefined {
     const file = this.#segments.files.at(-1)
-    if (file === undefined) return undefined
+    if (file === undefined || file.closed) return undefined
     const { timestamp, offset } = file.largestTimestamp()
     file.offsetIndex()
-    if (file.firstTimestamp === undefined) {
-      file.scan({ position: 0, baseOffset: file.baseOffset, lastOffset: -1 }, (bytes, pos) => {
-        file.firstTimestamp = RecordBatch.maxTimestamp(bytes, pos)
-        return false
-      })
-    }
+    file.firstBatchTimestamp()
     return this.#push({
       file,
       created: false,

@@ -19,16 +19,14 @@
 import { FrameKind } from "@chronik-effect/core/wal/Block.ts"
 import { Context, Deferred, Effect, Exit, Layer, Queue } from "effect"
 import { supervise } from "../actor/Supervisor.ts"
-import { DiskError, type DiskFile } from "../io/Disk.ts"
+import type { DiskError } from "../io/Disk.ts"
 import type { PartitionStore } from "./PartitionStore.ts"
 import { walBatch } from "./PartitionStoreRead.ts"
-import { writeSnapshot } from "./PartitionStoreSnapshots.ts"
 import { PartitionStores } from "./PartitionStores.ts"
-import type { SegmentFile } from "./SegmentFile.ts"
 import { BUFFER_BYTES, type PooledBuffer } from "./SegmentFileBuffers.ts"
-import { LEADER_EPOCH_FILE } from "./Segments.ts"
-import { StorageError, type StoreContext } from "./SegmentsContext.ts"
+import type { StorageError, StoreContext } from "./SegmentsContext.ts"
 import { SegmentsWriter } from "./SegmentsWriter.ts"
+import { attempt, isShortage, settleCuts, syncWritten } from "./SettlerSync.ts"
 import { Wal, type WalFailed } from "./Wal.ts"
 
 /** A partition with less than this in the WAL is carried forward instead of settled. */
@@ -38,7 +36,6 @@ const CARRIED_SHARE = 1 / 8
 /** What the event loop waits for at a time: bytes that are copied and written, and batches that are looked at. */
 const YIELD_BYTES = 512 * 1024
 const YIELD_BATCHES = 1_000
-const SYNCS_AT_ONCE = 1
 /** Each holds two pooled buffers and at most one of the pool's four threads: two are left to the log's own syncs. */
 const PARTITIONS_AT_ONCE = 2
 
@@ -67,6 +64,11 @@ export class Settler extends Context.Service<
     readonly dependent: (name: string, settle: (segment: SettledSegment) => Effect.Effect<void, SettleError>) => void
     /** All partitions are open: begins with the segments that were sealed before. */
     readonly begin: () => void
+    /**
+     * Moves what is committed of one partition into files now, also out of the open segment and however little it is.
+     * Completes when that was tried; needs `begin`.
+     */
+    readonly settleNow: (store: PartitionStore) => Effect.Effect<void>
     /** Completes when every segment that is sealed now is released. Needs `begin`. */
     readonly idle: Effect.Effect<void>
     readonly stats: Readonly<SettlerStats>
@@ -81,6 +83,11 @@ interface Parts {
   readonly dependents: Map<string, (segment: SettledSegment) => Effect.Effect<void, SettleError>>
 }
 
+interface SettleRequest {
+  readonly store: PartitionStore
+  readonly done: Deferred.Deferred<void>
+}
+
 /** The first `count` batches of a partition's index, with what they weigh. */
 interface Portion {
   readonly store: PartitionStore
@@ -92,17 +99,6 @@ interface Portion {
   readonly hasCarried: boolean
 }
 
-/** Turns thrown `DiskError` and `StorageError` into failures. */
-const attempt = <A>(run: () => A): Effect.Effect<A, DiskError | StorageError> =>
-  Effect.suspend(() => {
-    try {
-      return Effect.succeed(run())
-    } catch (error) {
-      if (error instanceof DiskError || error instanceof StorageError) return Effect.fail(error)
-      return Effect.die(error)
-    }
-  })
-
 const make = Effect.gen(function* () {
   const wal = yield* Wal
   const stores = yield* PartitionStores
@@ -110,12 +106,19 @@ const make = Effect.gen(function* () {
   const parts: Parts = { wal, stores, context: stores.context, stats, dependents: new Map() }
   const wakeUps = yield* Queue.sliding<void>(1)
   const waiters: Array<Deferred.Deferred<void>> = []
+  const requests: Array<SettleRequest> = []
   let begun = false
 
   let released = -1
   // A released segment stays in the list until its file is recycled.
   const oldestSealed = () => wal.segments().find((segment) => segment.sealed && segment.sequence > released)
   const round = Effect.gen(function* () {
+    for (let request = requests.shift(); request !== undefined; request = requests.shift()) {
+      const { store, done } = request
+      yield* settleCommitted(parts, store).pipe(
+        Effect.ensuring(Effect.sync(() => Deferred.doneUnsafe(done, Exit.void)))
+      )
+    }
     for (let segment = oldestSealed(); segment !== undefined; segment = oldestSealed()) {
       yield* settleSegment(parts, segment)
       released = segment.sequence
@@ -146,12 +149,17 @@ const make = Effect.gen(function* () {
       Queue.offerUnsafe(wakeUps, undefined)
       return Deferred.await(waiter)
     }),
+    settleNow: (store) =>
+      Effect.suspend(() => {
+        const done = Deferred.makeUnsafe<void>()
+        requests.push({ store, done })
+        Queue.offerUnsafe(wakeUps, undefined)
+        return Deferred.await(done)
+      }),
     stats
   })
 })
 
-/** No space, or no descriptor: it may come back, and until then the log stays in the WAL. Anything else is for the supervisor. */
-const SHORTAGES = /\b(?:ENOSPC|EDQUOT|EMFILE|ENFILE)\b/
 const RETRY_AFTER_SHORTAGE = "1 second"
 
 const waitingForRoom = (
@@ -173,7 +181,7 @@ const waitingForRoom = (
       Effect.andThen(Effect.sync(tryAgain))
     )
   }
-  return Effect.catch(done, (error) => (SHORTAGES.test(error.message) ? wait(error.message) : Effect.fail(error)))
+  return Effect.catch(done, (error) => (isShortage(error) ? wait(error.message) : Effect.fail(error)))
 }
 
 const settleSegment = Effect.fnUntraced(function* (
@@ -247,28 +255,54 @@ interface Written {
   readonly startAddress: number
 }
 
-/** Writes, syncs and confirms. Partitions that changed meanwhile are done again. */
-/** Several partitions at a time: while one waits for its sync another one is written. */
+/** Everything that is committed, wherever it lies; its copies stay in the WAL until their segments go. */
+const committedPortion = (store: PartitionStore): Portion | undefined => {
+  const { index } = store
+  const committed = store.owner?.highWatermark() ?? store.logEndOffset
+  let count = 0
+  let bytes = 0
+  while (count < index.size && index.endOffsetOf(count) <= committed) bytes += index.length(count++)
+  return count === 0 || store.deleted ? undefined : { store, count, bytes, ownBytes: bytes, hasCarried: true }
+}
+
+const lowestAddress = ({ store: { index }, count }: Portion): number => {
+  let lowest = Number.POSITIVE_INFINITY
+  for (let i = 0; i < count; i++) lowest = Math.min(lowest, index.address(i))
+  return lowest
+}
+
+const settleCommitted = Effect.fnUntraced(function* (parts: Parts, store: PartitionStore) {
+  while (!(yield* settlePortion(parts, store, () => committedPortion(store), lowestAddress))) yield* Effect.yieldNow
+})
+
+/** Writes, syncs and confirms; partitions that changed meanwhile are done again. Several partitions at a time: while one waits for its sync another one is written. */
 const settlePortions = (parts: Parts, sequence: number, portions: ReadonlyArray<Portion>) =>
   Effect.forEach(
     portions,
     Effect.fnUntraced(function* ({ store }: Portion) {
       // Again when the log was cut or its start moved under the writer.
-      while (!(yield* settlePortion(parts, store, sequence))) yield* Effect.yieldNow
+      const { segmentBytes } = parts.wal
+      const portion = () => portionOf(store, sequence, segmentBytes)
+      while (!(yield* settlePortion(parts, store, portion, () => sequence * segmentBytes))) yield* Effect.yieldNow
     }),
     { concurrency: PARTITIONS_AT_ONCE, discard: true }
   )
 
-const settlePortion = Effect.fnUntraced(function* (parts: Parts, store: PartitionStore, sequence: number) {
+const settlePortion = Effect.fnUntraced(function* (
+  parts: Parts,
+  store: PartitionStore,
+  portionNow: () => Portion | undefined,
+  addressOf: (portion: Portion) => number
+) {
   if (store.segments.hasCuts) {
     yield* parts.wal.flushed
     yield* attempt(() => store.segments.applyCuts())
   }
   const { version } = store
-  const startAddress = sequence * parts.wal.segmentBytes
   // Counted anew: after a change other batches may be there, and not yet durable ones must not get into files.
-  const portion = portionOf(store, sequence, parts.wal.segmentBytes)
+  const portion = portionNow()
   if (portion === undefined) return true
+  const startAddress = addressOf(portion)
   const gather = parts.context.buffers.lease(BUFFER_BYTES)
   const input = parts.context.buffers.lease(BUFFER_BYTES)
   const writer = new SegmentsWriter(store.segments, store.identity.settings(), gather.bytes)
@@ -348,94 +382,9 @@ const confirm = (parts: Parts, { portion, writer }: Written): void => {
   const { store, count } = portion
   writer.confirm()
   store.index.dropFirst(count)
+  if (store.identity.settings().compacts) parts.context.uncleaned.add(store)
   parts.stats.settledBytes += writer.bytes
 }
-
-const syncWritten = Effect.fnUntraced(function* (store: PartitionStore, writer: SegmentsWriter) {
-  const { segments, context } = store
-  const { disk } = context
-  yield* attempt(() => writeEpochs(store))
-  yield* syncFiles(context, [...writer.files, ...segments.unsynced])
-  segments.unsynced.clear()
-  // State at the log end: at or ahead of everything that leaves the WAL now.
-  if (store.producers.size > 0) yield* syncSnapshot(store)
-  if (writer.filesCreated || segments.namesUnsynced || !segments.namesRecovered) yield* syncNames(store)
-  if (!segments.directoryExists && writer.filesCreated) yield* syncDirectory(disk, context.directory)
-  if (writer.filesCreated) segments.directoryExists = true
-})
-
-/** Kafka's file, for Kafka's tools: the truth is in the checkpoint. */
-const writeEpochs = (store: PartitionStore): void => {
-  const { segments, context } = store
-  const text = store.epochs.encodeText()
-  if (segments.writtenEpochs === text) return
-  const bytes = new TextEncoder().encode(text)
-  const file = context.disk.open(context.disk.join(segments.directory, LEADER_EPOCH_FILE), "create")
-  try {
-    file.write(bytes, 0, bytes.length, 0)
-  } finally {
-    file.close()
-  }
-  segments.writtenEpochs = text
-}
-
-const datasync = (file: DiskFile): Effect.Effect<void, DiskError> =>
-  Effect.callback((resume) => {
-    file.datasync((error) => resume(error === undefined ? Effect.void : Effect.fail(error)))
-  })
-
-const syncSnapshot = (store: PartitionStore) =>
-  Effect.acquireUseRelease(
-    attempt(() => writeSnapshot(store)),
-    datasync,
-    (file) => Effect.sync(() => file.close())
-  ).pipe(Effect.uninterruptible)
-
-const syncFiles = (context: StoreContext, files: ReadonlyArray<SegmentFile>) =>
-  Effect.forEach(
-    files,
-    (file) =>
-      Effect.acquireUseRelease(
-        attempt(() => context.handles.pin(file.logPath)),
-        datasync,
-        (handle) => Effect.sync(() => context.handles.unpin(file.logPath, handle))
-      ).pipe(Effect.uninterruptible),
-    { concurrency: SYNCS_AT_ONCE, discard: true }
-  )
-
-const syncDirectory = (disk: StoreContext["disk"], path: string): Effect.Effect<void, DiskError> =>
-  Effect.callback((resume) => {
-    disk.syncDirectoryLater(path, (error) => resume(error === undefined ? Effect.void : Effect.fail(error)))
-  })
-
-/** Cuts of a partition that no write has taken along. */
-const settleCuts = Effect.fnUntraced(function* (wal: Wal["Service"], store: PartitionStore) {
-  yield* wal.flushed
-  if (store.deleted) return
-  yield* attempt(() => store.segments.applyCuts())
-  const files = [...store.segments.unsynced]
-  yield* syncFiles(store.context, files)
-  for (const file of files) store.segments.unsynced.delete(file)
-  if (store.segments.namesUnsynced) yield* syncNames(store)
-})
-
-const syncNames = ({ segments, context }: PartitionStore): Effect.Effect<void, DiskError> =>
-  Effect.suspend(() => {
-    // Cleared before: what changes while the sync runs is not in it.
-    segments.namesUnsynced = false
-    return syncDirectory(context.disk, segments.directory).pipe(
-      Effect.tap(() =>
-        Effect.sync(() => {
-          segments.namesRecovered = true
-        })
-      ),
-      Effect.onError(() =>
-        Effect.sync(() => {
-          segments.namesUnsynced = true
-        })
-      )
-    )
-  })
 
 /** Repeats small leftovers at the head of the WAL. What finds no room there goes to files after all. */
 const carryPortions = Effect.fnUntraced(function* (parts: Parts, sequence: number, portions: ReadonlyArray<Portion>) {

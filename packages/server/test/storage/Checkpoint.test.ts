@@ -22,9 +22,28 @@ const clean = fc.record({
   batches: list,
   producers: fc.uint8Array({ maxLength: 30 })
 })
+const numbers = {
+  stream: offset,
+  logStartOffset: offset,
+  highWatermark: offset,
+  settledOffset: offset,
+  cleanedOffset: offset,
+  deleteHorizonMillis: fc.oneof(offset, fc.constant(Number.POSITIVE_INFINITY)),
+  epochs: list
+}
 const entry = fc.record(
-  { stream: offset, logStartOffset: offset, highWatermark: offset, settledOffset: offset, epochs: list, clean },
-  { requiredKeys: ["stream", "logStartOffset", "highWatermark", "settledOffset", "epochs"] }
+  { ...numbers, clean },
+  {
+    requiredKeys: [
+      "stream",
+      "logStartOffset",
+      "highWatermark",
+      "settledOffset",
+      "cleanedOffset",
+      "deleteHorizonMillis",
+      "epochs"
+    ]
+  }
 )
 const content: fc.Arbitrary<CheckpointContent> = fc.record({
   address: offset,
@@ -61,4 +80,28 @@ it("refuses a file in which any bit is another, or the end is missing", () => {
       expect(() => readCheckpoint(disk, "/data")).toThrow("damaged or of another version")
     })
   )
+})
+
+it("reads one of before compaction was noted", () => {
+  // One partition: stream 7, start 1, high watermark 9, settled 5, not clean, the epochs 0 and 2.
+  const numbers = [4096, 0, 1, 7, 1, 9, 5, 0, 4, 0, 0, 2, 3]
+  const bytes = new Uint8Array(8 + 8 * numbers.length)
+  const view = new DataView(bytes.buffer)
+  numbers.forEach((value, i) => {
+    view.setFloat64(8 + 8 * i, value, true)
+  })
+  view.setUint32(0, 0x3250_4b43, true)
+  view.setUint32(4, crc32(bytes.subarray(8)), true)
+  write(bytes)
+  expect(readCheckpoint(disk, "/data")?.partitions).toEqual([
+    {
+      stream: 7,
+      logStartOffset: 1,
+      highWatermark: 9,
+      settledOffset: 5,
+      cleanedOffset: 0,
+      deleteHorizonMillis: Number.POSITIVE_INFINITY,
+      epochs: [0, 0, 2, 3]
+    }
+  ])
 })

@@ -49,7 +49,11 @@ describe("Retention", () => {
         const world = yield* start(DiskMemory.make())
         const store = yield* filled(world, { retentionBytes: 300_000 })
         const moved: Array<number> = []
-        store.owner = { highWatermark: () => 20, startAt: (offset) => void moved.push(offset) }
+        store.owner = {
+          highWatermark: () => 20,
+          lastStableOffset: () => 20,
+          startAt: (offset) => void moved.push(offset)
+        }
         retain(store, 0)
         expect(moved).toEqual([store.segments.files.findLast((file) => file.endOffset <= 20)!.endOffset])
         store.owner = undefined
