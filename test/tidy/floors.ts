@@ -136,6 +136,7 @@ export const SLEEPERS: ReadonlyMap<string, string> = new Map([
   ["packages/server/src/actor/Deadlines.ts", "the one timer of all requests"],
   ["packages/server/src/actor/Supervisor.ts", "the pause before a restart"],
   ["packages/server/src/network/KafkaListener.ts", "the period of the idle sweep"],
+  ["packages/server/src/storage/LogCleaner.ts", "the pause between rounds, and the brake on its I/O"],
   ["packages/server/src/storage/Retention.ts", "the period of retention"],
   ["packages/server/src/storage/Settler.ts", "the pause before a full disk is tried again"],
   ["packages/server/src/client/kafka/KafkaClient.ts", "the pause between two attempts"],
