@@ -3,6 +3,7 @@
  */
 import { defaultNodeConfig } from "@chronik-effect/server/config/NodeConfig.ts"
 import { KafkaListener } from "@chronik-effect/server/network/KafkaListener.ts"
+import { Partitions } from "@chronik-effect/server/replication/Partitions.ts"
 import { layer } from "@chronik-effect/server/Standalone.ts"
 import { Context, Effect, Exit, Layer, Scope } from "effect"
 import { expect, vi } from "vitest"
@@ -10,6 +11,7 @@ import { expect, vi } from "vitest"
 export interface OpenNode extends AsyncDisposable {
   readonly port: number
   readonly listener: KafkaListener["Service"]
+  readonly partitions: Partitions["Service"]
   /** What the node has logged as an error: a defect of ours, whatever was sent. */
   readonly errors: ReadonlyArray<string>
 }
@@ -26,10 +28,12 @@ export const openNode = async (broker: Readonly<Record<string, string>> = {}): P
     logLevel: "error",
     broker: new Map(Object.entries(broker))
   })
-  const listener = Context.get(await Effect.runPromise(Layer.build(node).pipe(Scope.provide(scope))), KafkaListener)
+  const services = await Effect.runPromise(Layer.build(node).pipe(Scope.provide(scope)))
+  const listener = Context.get(services, KafkaListener)
   return {
     port: listener.port,
     listener,
+    partitions: Context.get(services, Partitions),
     errors,
     [Symbol.asyncDispose]: async () => {
       await Effect.runPromise(Scope.close(scope, Exit.void))

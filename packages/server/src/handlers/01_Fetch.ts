@@ -281,6 +281,21 @@ class ParkedFetches {
   }
 }
 
+/** Kafka's answer to an isolation level that there is not; it has no code of its own for it. */
+const noSuchIsolation = (body: FetchRequest) => ({
+  errorCode: ErrorCode.UNKNOWN_SERVER_ERROR,
+  responses: body.topics.map(({ topic, topicId, partitions }) => ({
+    topic,
+    topicId,
+    partitions: partitions.map(({ partition }) => ({
+      partitionIndex: partition,
+      errorCode: ErrorCode.UNKNOWN_SERVER_ERROR,
+      highWatermark: -1,
+      records: new Uint8Array(0)
+    }))
+  }))
+})
+
 const SESSION_SLOTS = "max.incremental.fetch.session.cache.slots"
 
 export const make = Effect.gen(function* () {
@@ -307,6 +322,9 @@ export const make = Effect.gen(function* () {
     handleHot: (request) => {
       const version = request.apiVersion
       const body = codecOf(FetchRequest, version).decode(new Reader(request.bytes, request.start, request.end))
+      if (body.isolationLevel !== 0 && body.isolationLevel !== READ_COMMITTED) {
+        return request.respond(encodeResponseFrame(FetchApi, version, request.correlationId, noSuchIsolation(body)))
+      }
       const opened = sessions.open(
         body.sessionId,
         version >= 7 ? body.sessionEpoch : -1,

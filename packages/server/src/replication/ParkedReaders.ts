@@ -43,6 +43,11 @@ export class ParkedReaders {
     return this.#committed.at(end)
   }
 
+  /** Readers that wait here now; one that names the partition twice counts twice. */
+  get waiting(): number {
+    return this.#all.bytes.waiting + (this.#committed?.bytes.waiting ?? 0)
+  }
+
   /** The ends may have moved. */
   moved(highWatermark: number, lastStableOffset: number, index: LogIndex): void {
     this.#all.moved(highWatermark, index)

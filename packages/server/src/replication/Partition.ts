@@ -209,6 +209,11 @@ export class Partition {
     return this.#readers.at(committedOnly ? this.lastStableOffset : this.highWatermark, committedOnly)
   }
 
+  /** Fetches that wait for this partition. */
+  get parkedReaders(): number {
+    return this.#readers?.waiting ?? 0
+  }
+
   /** Something other than new records has happened that readers must look at. */
   wakeReaders(): void {
     this.#readers?.wakeAll()
