@@ -7,8 +7,9 @@
  * 3. While a topic has an owner with at least two partitions more than one of its subscribers, one partition moves.
  *
  * In the end no topic has an owner with two partitions more than a subscriber of that topic; with equal subscriptions
- * that is perfect balance. A move lowers the sum of the squares of all loads, so the moves end. Only a partition whose
- * move improves the balance moves, one a topic in turn, so that a new member gets something of each topic.
+ * that is perfect balance. A move lowers the sum of the squares of all loads, so the moves end. First to give are those with
+ * more than anybody's fair share, who must give in any case: with equal subscriptions no partition moves in vain. One a
+ * topic moves in turn, so that a new member gets something of each topic.
  */
 import type { Partitions } from "../consumer/ConsumerRecord.ts"
 import { type Assignor, type AssignorInput, type AssignorMember, inOrder, topicsInOrder } from "./Assignor.ts"
@@ -30,7 +31,8 @@ export const uniformAssignor: Assignor = (input) => {
   const loads = inOrder(input.members).map((member): Load => ({ member, partitions: new Map(), total: 0 }))
   const topics = keep(input, loads)
   for (const topic of [...topics].sort((a, b) => a.subscribers.length - b.subscribers.length)) handOut(topic)
-  level(topics)
+  const fair = loads.reduce((sum, { total }) => sum + total, 0) / loads.length
+  for (const enough of [Math.ceil(fair), Math.floor(fair), 0]) level(topics, enough)
   return new Map(loads.map((load) => [load.member.memberId, inTopicOrder(load, topics)]))
 }
 
@@ -60,22 +62,23 @@ const handOut = ({ topicId, subscribers, free }: Topic): void => {
   }
 }
 
-const level = (topics: ReadonlyArray<Topic>): void => {
+/** Whoever has not more than `enough` gives nothing. */
+const level = (topics: ReadonlyArray<Topic>, enough: number): void => {
   for (let moved = true; moved; ) {
     moved = false
-    for (const topic of topics) moved = moveOne(topic) || moved
+    for (const topic of topics) moved = moveOne(topic, enough) || moved
   }
 }
 
 /** From the subscriber that has most, of those that own something of the topic, to the one that has least. */
-const moveOne = ({ topicId, subscribers }: Topic): boolean => {
+const moveOne = ({ topicId, subscribers }: Topic, enough: number): boolean => {
   let most: Load | undefined
   let least: Load | undefined
   for (const load of subscribers) {
     if (least === undefined || load.total < least.total) least = load
     if (load.partitions.has(topicId) && (most === undefined || load.total > most.total)) most = load
   }
-  if (most === undefined || least === undefined || most.total < least.total + 2) return false
+  if (most === undefined || least === undefined || most.total <= enough || most.total < least.total + 2) return false
   const partitions = most.partitions.get(topicId)!
   const partition = partitions.pop()!
   if (partitions.length === 0) most.partitions.delete(topicId)

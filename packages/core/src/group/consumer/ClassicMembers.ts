@@ -21,18 +21,19 @@ import {
   syncError
 } from "../Commands.ts"
 import { CONSUMER_PROTOCOL_TYPE } from "../ConsumerSubscription.ts"
+import type { ClassicGroup } from "../classic/ClassicGroup.ts"
 import { join as joinClassicGroup } from "../classic/Join.ts"
 import { ownProtocols } from "../classic/Member.ts"
 import type { GroupTurn } from "../classic/Rebalance.ts"
 import { MEMBERS_MAX } from "../GroupConfig.ts"
 import { assignmentFor, ownedOf, readSubscription } from "./ClassicProtocol.ts"
 import { type ConsumerContext, currentOf, renewSession, write } from "./ConsumerContext.ts"
-import { SUBSCRIBED_TOPICS_MAX } from "./ConsumerEnvironment.ts"
+import { mayDowngrade, SUBSCRIBED_TOPICS_MAX } from "./ConsumerEnvironment.ts"
 import type { ConsumerGroup } from "./ConsumerGroup.ts"
 import { type MemberMetadata, MemberState } from "./ConsumerRecord.ts"
 import { remove } from "./Departure.ts"
 import { step } from "./MemberStep.ts"
-import { refuseStranger, sameSubscription, sortedNames, takeOverInstance } from "./Membership.ts"
+import { refuseStranger, sameMember, sameSubscription, sortedNames, takeOverInstance } from "./Membership.ts"
 import { becomeEmptyClassicGroup, downgrade, shallDowngrade } from "./Migration.ts"
 import { partitionsOf } from "./PartitionSets.ts"
 import { refreshSubscriptions } from "./Subscriptions.ts"
@@ -57,9 +58,9 @@ export const joinConsumerGroup = (
     return
   }
   const replaced = command.memberId === "" ? holderOf(group, command.groupInstanceId) : undefined
-  if (replaced !== undefined && replacementDowngrades(context, turn, group, replaced)) {
-    const classic = context.table.get(groupId)?.group
-    if (classic?.type === "classic") joinClassicGroup(context.classic, turn, classic, ticket, command)
+  const classic = replaced === undefined ? undefined : downgradeByReplacement(context, turn, group, replaced)
+  if (classic !== undefined) {
+    joinClassicGroup(context.classic, turn, classic, ticket, command)
     return
   }
   const memberId = command.memberId === "" ? newMemberId(command) : command.memberId
@@ -106,17 +107,19 @@ const supportsProtocols = (group: ConsumerGroup, { protocolType, protocols }: Jo
   return protocols.some(({ name }) => (offers.get(name) ?? 0) === group.classicMembers)
 }
 
-/** The last member of the consumer protocol is replaced by one of the classic protocol, which joins a classic group. */
-const replacementDowngrades = (
+/** The last member of the consumer protocol is replaced by one of the classic protocol: that one joins a classic group. */
+const downgradeByReplacement = (
   context: ConsumerContext,
   turn: GroupTurn,
   group: ConsumerGroup,
   replaced: string
-): boolean => {
+): ClassicGroup | undefined => {
+  if (group.members.get(replaced)!.classic !== null) return undefined
   const leaving = new Set([replaced])
-  if (group.members.get(replaced)!.classic !== null || !shallDowngrade(context, group, leaving)) return false
-  downgrade(context, turn, group, leaving)
-  return true
+  if (group.members.size === 1 && mayDowngrade(context.environment.migrationPolicy)) {
+    return becomeEmptyClassicGroup(context, turn, group.groupId)
+  }
+  return shallDowngrade(context, group, leaving) ? downgrade(context, turn, group, leaving) : undefined
 }
 
 const join = (
@@ -141,8 +144,9 @@ const join = (
     serverAssignor: before?.serverAssignor ?? null,
     classic: { sessionTimeoutMs: command.sessionTimeoutMs, supportedProtocols: ownProtocols(command.protocols) }
   }
-  // What its protocols carry besides the topics changes with each join; a record of each is the price of a restart.
-  write(context, turn, { _tag: "ConsumerGroupMemberMetadata", groupId, memberId, value: member })
+  if (before === undefined || !sameMember(before, member)) {
+    write(context, turn, { _tag: "ConsumerGroupMemberMetadata", groupId, memberId, value: member })
+  }
   const changed = before === undefined || !sameSubscription(before, member)
   refreshSubscriptions(context, turn, group, changed)
   refreshTarget(context, turn, group)

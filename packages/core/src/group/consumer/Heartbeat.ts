@@ -16,9 +16,16 @@ import { type ConsumerContext, consumerGroup, currentOf, renewSession, write } f
 import type { ConsumerGroup } from "./ConsumerGroup.ts"
 import { type MemberMetadata, MemberState } from "./ConsumerRecord.ts"
 import { leave } from "./Departure.ts"
-import { JOIN_EPOCH, LEAVE_EPOCH, STATIC_LEAVE_EPOCH, validateHeartbeat } from "./HeartbeatValidation.ts"
+import { JOIN_EPOCH, LEAVE_EPOCH, refuseRegex, STATIC_LEAVE_EPOCH, validateHeartbeat } from "./HeartbeatValidation.ts"
 import { step } from "./MemberStep.ts"
-import { refuseStranger, sameSubscription, sortedNames, takeOverInstance } from "./Membership.ts"
+import {
+  isEmptySubscription,
+  refuseStranger,
+  sameMember,
+  sameSubscription,
+  sortedNames,
+  takeOverInstance
+} from "./Membership.ts"
 import { becomeConsumerGroup, cannotUpgrade } from "./Migration.ts"
 import { isSubset, listOwned, sameOwned } from "./PartitionSets.ts"
 import { refreshSubscriptions } from "./Subscriptions.ts"
@@ -46,7 +53,7 @@ const heartbeat = (
   command: ConsumerHeartbeatCommand,
   memberId: string
 ): ConsumerHeartbeatResult => {
-  const refused = refuse(context, command, memberId)
+  const refused = refuse(context, command, memberId) ?? refuseRegex(context.environment, command.subscribedTopicRegex)
   if (refused !== undefined) return refused
   const { groupId } = command
   if (command.memberEpoch === JOIN_EPOCH) {
@@ -60,7 +67,7 @@ const heartbeat = (
   if (before === undefined || !sameMember(before, member)) {
     write(context, turn, { _tag: "ConsumerGroupMemberMetadata", groupId, memberId, value: member })
   }
-  const changed = before === undefined || !sameSubscription(before, member)
+  const changed = before === undefined ? !isEmptySubscription(member) : !sameSubscription(before, member)
   const assignedBefore = currentOf(group, memberId).assigned
   refreshSubscriptions(context, turn, group, changed)
   refreshTarget(context, turn, group)
@@ -130,7 +137,8 @@ const refuseJoin = (
   memberId: string
 ): ConsumerHeartbeatResult | undefined => {
   const holder = instanceId === null ? undefined : group.staticMembers.get(instanceId)
-  if (holder === undefined || group.members.get(holder)!.classic !== null) return undefined
+  // The same id is the same process, whose answer was lost; Kafka makes it wait until its own session ends.
+  if (holder === undefined || holder === memberId || group.members.get(holder)!.classic !== null) return undefined
   if (currentOf(group, holder).memberEpoch === STATIC_LEAVE_EPOCH) return undefined
   return consumerHeartbeatError(
     ErrorCode.UNRELEASED_INSTANCE_ID,
@@ -186,14 +194,3 @@ const updated = (before: MemberMetadata | undefined, command: ConsumerHeartbeatC
   serverAssignor: command.serverAssignor ?? before?.serverAssignor ?? null,
   classic: null
 })
-
-/** Of two that both speak the consumer protocol. */
-const sameMember = (a: MemberMetadata, b: MemberMetadata): boolean =>
-  a.classic === b.classic &&
-  a.instanceId === b.instanceId &&
-  a.rackId === b.rackId &&
-  a.clientId === b.clientId &&
-  a.clientHost === b.clientHost &&
-  a.rebalanceTimeoutMs === b.rebalanceTimeoutMs &&
-  a.serverAssignor === b.serverAssignor &&
-  sameSubscription(a, b)

@@ -31,7 +31,7 @@ export const validateHeartbeat = (
       `ServerAssignor ${serverAssignor} is not supported. Supported assignors: ${supported}.`
     )
   }
-  return invalidRegex(environment, command.subscribedTopicRegex)
+  return undefined
 }
 
 const isBlank = (text: string | null): boolean => text !== null && text.trim() === ""
@@ -71,11 +71,14 @@ const excessOf = (command: ConsumerHeartbeatCommand): string | undefined => {
   if (names.some((name) => name.length > TOPIC_NAME_LENGTH_MAX)) {
     return `SubscribedTopicNames holds a name of more than ${TOPIC_NAME_LENGTH_MAX} characters, which no topic can have.`
   }
-  if (command.rebalanceTimeoutMs < -1) return "RebalanceTimeoutMs can't be negative."
   return undefined
 }
 
-const invalidRegex = (environment: ConsumerEnvironment, regex: string | null): ConsumerHeartbeatResult | undefined => {
+/** Asked last, when the member is known: compiling is the one check that costs anything. */
+export const refuseRegex = (
+  environment: ConsumerEnvironment,
+  regex: string | null
+): ConsumerHeartbeatResult | undefined => {
   if (regex === null || regex === "") return undefined
   if (regex.length > IDENTITY_LENGTH_MAX) {
     return consumerHeartbeatError(

@@ -4,10 +4,11 @@
 import { ErrorCode } from "../../model/ErrorCode.ts"
 import { compare } from "../assignor/Assignor.ts"
 import { type ConsumerHeartbeatResult, consumerHeartbeatError } from "../Commands.ts"
+import { sameBytes } from "../classic/Member.ts"
 import type { GroupTurn } from "../classic/Rebalance.ts"
 import { type ConsumerContext, currentOf, write } from "./ConsumerContext.ts"
 import type { ConsumerGroup } from "./ConsumerGroup.ts"
-import type { MemberMetadata } from "./ConsumerRecord.ts"
+import type { ClassicMemberMetadata, MemberMetadata } from "./ConsumerRecord.ts"
 
 /** Who is no member, or no longer the one that holds the instance id. */
 export const refuseStranger = (
@@ -44,6 +45,7 @@ export const takeOverInstance = (
   const old = instanceId === null ? undefined : group.staticMembers.get(instanceId)
   if (old === undefined) return
   const { groupId } = group
+  if (old === memberId && currentOf(group, old).memberEpoch >= 0) return
   const member = group.members.get(old)!
   const target = group.targetOf(old)
   const current = currentOf(group, old)
@@ -77,6 +79,29 @@ export const sortedNames = (names: ReadonlyArray<string>): ReadonlyArray<string>
 const sameNames = (a: ReadonlyArray<string>, b: ReadonlyArray<string>): boolean =>
   a === b || (a.length === b.length && a.every((name, i) => name === b[i]))
 
+export const isEmptySubscription = (member: MemberMetadata): boolean =>
+  member.subscribedTopicNames.length === 0 && (member.subscribedTopicRegex ?? "") === ""
+
 export const sameSubscription = (a: MemberMetadata, b: MemberMetadata): boolean =>
   (a.subscribedTopicRegex ?? "") === (b.subscribedTopicRegex ?? "") &&
   sameNames(a.subscribedTopicNames, b.subscribedTopicNames)
+
+export const sameMember = (a: MemberMetadata, b: MemberMetadata): boolean =>
+  a.instanceId === b.instanceId &&
+  a.rackId === b.rackId &&
+  a.clientId === b.clientId &&
+  a.clientHost === b.clientHost &&
+  a.rebalanceTimeoutMs === b.rebalanceTimeoutMs &&
+  a.serverAssignor === b.serverAssignor &&
+  sameSubscription(a, b) &&
+  sameClassic(a.classic, b.classic)
+
+const sameClassic = (a: ClassicMemberMetadata | null, b: ClassicMemberMetadata | null): boolean => {
+  if (a === null || b === null) return a === b
+  if (a.sessionTimeoutMs !== b.sessionTimeoutMs || a.supportedProtocols.length !== b.supportedProtocols.length)
+    return false
+  return a.supportedProtocols.every(({ name, metadata }, i) => {
+    const other = b.supportedProtocols[i]!
+    return name === other.name && sameBytes(metadata, other.metadata)
+  })
+}

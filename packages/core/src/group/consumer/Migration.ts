@@ -192,7 +192,7 @@ export const downgrade = (
   turn: GroupTurn,
   group: ConsumerGroup,
   leaving: ReadonlySet<string>
-): void => {
+): ClassicGroup => {
   const { groupId } = group
   const classic = classicFrom(turn, group, leaving)
   const topics = context.environment.topics()
@@ -211,6 +211,7 @@ export const downgrade = (
     renewClassicSession(context.classic, turn, made, member.memberId, member.sessionTimeoutMs)
   }
   prepareRebalance(context.classic, turn, made)
+  return made
 }
 
 const classicFrom = (turn: GroupTurn, group: ConsumerGroup, leaving: ReadonlySet<string>): ClassicGroup => {
@@ -229,7 +230,7 @@ const classicFrom = (turn: GroupTurn, group: ConsumerGroup, leaving: ReadonlySet
   return classic
 }
 
-/** An empty consumer group is forgotten, for a classic one to begin under its id. */
+/** The consumer group is forgotten with whoever is left in it, for a classic one to begin under its id. */
 export const becomeEmptyClassicGroup = (context: ConsumerContext, turn: GroupTurn, groupId: string): ClassicGroup => {
   deleteGroupRecords(context, turn, consumerGroup(context, groupId))
   const classic = new ClassicGroup(groupId)

@@ -13,7 +13,7 @@ import { type ConsumerContext, write } from "./ConsumerContext.ts"
 import { REGEX_REFRESH_INTERVAL_MS, type TopicsView } from "./ConsumerEnvironment.ts"
 import type { ConsumerGroup } from "./ConsumerGroup.ts"
 
-/** A group begins here, so that the first member's epoch is not the one that means joining. */
+/** A group begins here, so that no member's epoch is the one that means joining. */
 const FIRST_EPOCH = 1
 
 /** Writes what follows from a change of subscriptions (`changed`), or of topics since the group last looked. */
@@ -24,12 +24,13 @@ export const refreshSubscriptions = (
   changed: boolean
 ): void => {
   const stale = group.topicsSeen !== context.topicChanges
-  if (!changed && !stale) return
+  if (!changed && !stale && group.epoch > 0) return
   const topics = context.environment.topics()
   forgetRegexes(context, turn, group)
   const settled = resolveRegexes(context, turn, group, topics, stale)
   const metadataHash = hashOf(group, topics)
   if (changed || metadataHash !== group.metadataHash) bumpEpoch(context, turn, group, metadataHash)
+  else if (group.epoch === 0) writeEpoch(context, turn, group, FIRST_EPOCH, metadataHash)
   if (settled) group.topicsSeen = context.topicChanges
 }
 
@@ -39,8 +40,16 @@ export const bumpForDeparture = (context: ConsumerContext, turn: GroupTurn, grou
   bumpEpoch(context, turn, group, hashOf(group, context.environment.topics()))
 }
 
-const bumpEpoch = (context: ConsumerContext, turn: GroupTurn, group: ConsumerGroup, metadataHash: number): void => {
-  const epoch = Math.max(group.epoch, FIRST_EPOCH) + 1
+const bumpEpoch = (context: ConsumerContext, turn: GroupTurn, group: ConsumerGroup, metadataHash: number): void =>
+  writeEpoch(context, turn, group, Math.max(group.epoch, FIRST_EPOCH) + 1, metadataHash)
+
+const writeEpoch = (
+  context: ConsumerContext,
+  turn: GroupTurn,
+  group: ConsumerGroup,
+  epoch: number,
+  metadataHash: number
+): void => {
   write(context, turn, { _tag: "ConsumerGroupMetadata", groupId: group.groupId, value: { epoch, metadataHash } })
 }
 

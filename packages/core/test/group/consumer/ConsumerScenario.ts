@@ -57,6 +57,11 @@ export class ConsumerScenario {
   )
   #uuid = 0
 
+  constructor() {
+    // 0 in a record means that nobody knows the time.
+    this.#driver.now = 1_000
+  }
+
   run(line: string): ReadonlyArray<string> {
     this.#driver.trace = []
     const [verb = "", ...words] = line.split(/\s+/)
