@@ -141,7 +141,7 @@ const disk = Disk.of({
     try {
       return fs.readdirSync(at).sort()
     } catch (cause) {
-      if (codeOf(cause) === "ENOENT") return []
+      if (["ENOENT", "ENOTDIR"].includes(codeOf(cause))) return []
       throw refused("list", at, cause)
     }
   },

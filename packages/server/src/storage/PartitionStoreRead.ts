@@ -33,6 +33,11 @@ export class Read {
   readonly leases: Array<Lease> = []
   /** Sum of the slices; for a cold read, what it will probably bring. */
   bytes = 0
+  /**
+   * A batch with records is among the slices. Until then one more comes, however large: clients exist that take an answer of
+   * batches without records, as compaction leaves them, for the end of the log.
+   */
+  hasRecords = false
   /** Size of the pooled buffers that the leases keep; more than `bytes` where a little of a buffer is wanted. */
   pinnedBytes = 0
   /** Where the next read begins. */
@@ -264,6 +269,7 @@ class FileScan {
       this.#expected = end
       if (wanted) {
         if (start < 0) start = pos
+        if (!read.hasRecords) read.hasRecords = RecordBatch.recordsCount(bytes, pos) > 0
         read.nextOffset = end
         read.bytes += size
       }
@@ -288,7 +294,7 @@ class FileScan {
 
   #isFull(size: number): boolean {
     const read = this.#read
-    return read.bytes + size > this.#maxBytes && !(this.#minOneBatch && read.bytes === 0)
+    return read.bytes + size > this.#maxBytes && !(this.#minOneBatch && !read.hasRecords)
   }
 
   #checked(bytes: Uint8Array, pos: number, available: number): number {
@@ -334,7 +340,7 @@ const readWal = (
       throw missing(store, read.nextOffset)
     }
     if (index.endOffsetOf(i) > endOffset) return
-    if (read.bytes + length > maxBytes && !(minOneBatch && read.bytes === 0)) return
+    if (read.bytes + length > maxBytes && !(minOneBatch && !read.hasRecords)) return
     const address = index.address(i)
     const view = wal.view(address, length)
     if (view === undefined) {
@@ -354,6 +360,7 @@ const readWal = (
       read.slices.push(new Uint8Array(view))
     }
     read.bytes += length
+    read.hasRecords = true
     read.nextOffset = index.endOffsetOf(i)
   }
 }
@@ -386,6 +393,7 @@ const readRun = (store: PartitionStore, read: Read, first: number, endOffset: nu
     read.slices.push(buffer.bytes.subarray(pos, pos + index.length(i)))
     read.bytes += index.length(i)
   }
+  read.hasRecords = true
   read.nextOffset = index.endOffsetOf(last)
   return last
 }

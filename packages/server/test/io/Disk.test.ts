@@ -32,6 +32,15 @@ describe.each([
   ["a disk in memory", Effect.sync(() => ({ disk: makeMemory(), root: "/root" }))],
   ["a faulty disk that does not fail", Effect.sync(() => ({ disk: new DiskFaulty(1).service, root: "/root" }))]
 ] as const)("%s", (_name, made) => {
+  it.live("lists nothing in a file and nothing in what is not there", () =>
+    Effect.gen(function* () {
+      const { disk, root } = yield* made
+      disk.open(disk.join(root, "file"), "create").close()
+      expect(disk.list(disk.join(root, "file"))).toEqual([])
+      expect(disk.list(disk.join(root, "nowhere"))).toEqual([])
+    })
+  )
+
   it.live("keeps bytes at their place, zeroes where none were written, and ends where it ends", () =>
     Effect.gen(function* () {
       const { disk, root } = yield* made
