@@ -184,7 +184,7 @@ export const syncWithConsumerGroup = (
   if (otherType || otherName) return syncError(ErrorCode.INCONSISTENT_GROUP_PROTOCOL)
   const { memberEpoch, state, assigned } = currentOf(group, memberId)
   // A member that has partitions to give up has joined already, and is told to join again when it has given them up.
-  if (group.epoch > memberEpoch && state !== MemberState.UNREVOKED_PARTITIONS) {
+  if (group.targetEpoch > memberEpoch && state !== MemberState.UNREVOKED_PARTITIONS) {
     expectJoin(context, turn, group, memberId, member)
     return syncError(ErrorCode.REBALANCE_IN_PROGRESS)
   }
@@ -210,9 +210,12 @@ export const beatInConsumerGroup = (
   if (error !== ErrorCode.NONE) return error
   const member = group.members.get(memberId)!
   renewSession(context, turn, group.groupId, memberId, member)
+  // Where no member of the consumer protocol is left, nobody else brings the target up to date.
+  refreshSubscriptions(context, turn, group, false)
+  refreshTarget(context, turn, group)
   const { memberEpoch, state } = currentOf(group, memberId)
   const mustJoin =
-    memberEpoch < group.epoch ||
+    memberEpoch < group.targetEpoch ||
     state === MemberState.UNREVOKED_PARTITIONS ||
     (state === MemberState.UNRELEASED_PARTITIONS && !waits(group, memberId))
   if (!mustJoin) return ErrorCode.NONE
