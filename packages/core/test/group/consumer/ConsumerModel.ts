@@ -127,9 +127,10 @@ export class ConsumerModel {
   }
 
   /** The node dies and comes back: what was on its way is in the log up to `kept` decisions, and nobody is answered. */
-  crash(kept: number): void {
+  crash(kept: number, compacts: boolean): void {
     for (const { decision } of this.#held.slice(0, kept)) this.#append(decision.records)
     this.#held = []
+    if (compacts) this.#log = compacted(this.#log)
     this.machine = this.#make()
     for (const record of this.#log) this.machine.load(record)
     for (const [ticket, client] of this.#asked) this.#lose(ticket, client)
@@ -219,7 +220,7 @@ export class ConsumerModel {
       this.#epoch = generation
       this.#targetEpoch = 0
     }
-    this.#checkReplay(group)
+    this.#checkReplay(group, this.#log)
   }
 
   #checkOwners(): void {
@@ -256,9 +257,9 @@ export class ConsumerModel {
     }
   }
 
-  #checkReplay(group: ConsumerGroup | undefined): void {
+  #checkReplay(group: ConsumerGroup | undefined, log: ReadonlyArray<GroupRecord>): void {
     const loaded = this.#make()
-    for (const record of this.#log) loaded.load(record)
+    for (const record of log) loaded.load(record)
     loaded.loaded(this.now)
     const again = loaded.consumerGroup(GROUP)
     expect(again === undefined ? undefined : picture(again), "the log says what is remembered").toEqual(
@@ -280,6 +281,7 @@ export class ConsumerModel {
   /** Every partition that anybody subscribes to is owned by one of those who do. */
   expectSettled(): void {
     const group = this.machine.consumerGroup(GROUP)
+    this.#checkReplay(group, compacted(this.#log))
     if (group === undefined) {
       const classic = this.machine.classicGroup(GROUP)
       if (classic !== undefined && classic.members.size > 0) expect(classic.state).toBe("Stable")
@@ -308,6 +310,17 @@ export class ConsumerModel {
     }
     expect([...owned].sort()).toEqual([...wanted].sort())
   }
+}
+
+/** What compaction leaves in the end: the last value of each key, and no tombstones. */
+const compacted = (log: ReadonlyArray<GroupRecord>): Array<GroupRecord> => {
+  const last = new Map<string, GroupRecord>()
+  for (const record of log) {
+    const key = Buffer.from(encodeGroupRecord(record).key).toString("latin1")
+    last.delete(key)
+    if (record.value !== null) last.set(key, record)
+  }
+  return [...last.values()]
 }
 
 const byNumber = (a: number, b: number): number => a - b
