@@ -4,6 +4,7 @@
  * Values are kept as the text that a client sent (Kafka's own rule: DescribeConfigs gives back text) and parsed where they
  * are used. It deliberately holds no values and reads no file or environment: that is `server/config`.
  */
+import { utf8Bytes } from "../base/Bytes.ts"
 
 export type ConfigType = "boolean" | "string" | "int" | "short" | "long" | "double" | "list" | "class" | "password"
 
@@ -53,8 +54,11 @@ const INTEGER_LIMITS = {
   long: [-9223372036854775808n, 9223372036854775807n]
 } as const
 
-/** Longest value that a key may be given at run time: it is kept in the metadata log of every node. */
-export const VALUE_LENGTH_MAX = 32_767
+/** Longest value of a key in bytes of UTF-8. A list grows by APPEND, and a longer text does not fit the answer that shows it. */
+export const VALUE_BYTES_MAX = 32_767
+
+export const isTooLong = (text: string): boolean =>
+  text.length > VALUE_BYTES_MAX || (text.length > VALUE_BYTES_MAX / 3 && utf8Bytes(text).length > VALUE_BYTES_MAX)
 
 /** A client's text as it may stand in a message: not long, and without characters that a terminal would act on. */
 export const shown = (text: string): string => {
@@ -69,8 +73,8 @@ const SHOWN_LENGTH_MAX = 249
  * **Gotchas** an unset value (`null`) is the caller's matter: for SET it is an INVALID_REQUEST, not an INVALID_CONFIG.
  */
 export const invalidReason = (definition: ConfigDefinition, text: string): string | undefined => {
-  if (text.length > VALUE_LENGTH_MAX) {
-    return `Invalid value ${shown(text)} for configuration ${definition.name}: Value has more than ${VALUE_LENGTH_MAX} characters`
+  if (isTooLong(text)) {
+    return `Invalid value ${shown(text)} for configuration ${definition.name}: Value has more than ${VALUE_BYTES_MAX} bytes`
   }
   const problem = typeProblem(definition, text.trim()) ?? definition.check?.(text.trim())
   return problem === undefined

@@ -10,7 +10,7 @@ import type { BrokerConfig } from "../config/BrokerConfig.ts"
 import { BROKER_CONFIGS } from "../config/BrokerConfigDefinitions.ts"
 import { brokerRulesProblem } from "../config/BrokerRules.ts"
 import { CLIENT_METRICS_CONFIGS, clientMetricsProblem } from "../config/ClientMetricsConfig.ts"
-import { type ConfigDefinition, invalidReason, shown, VALUE_LENGTH_MAX } from "../config/ConfigDefinition.ts"
+import { type ConfigDefinition, invalidReason, isTooLong, shown, VALUE_BYTES_MAX } from "../config/ConfigDefinition.ts"
 import { GROUP_CONFIGS, groupConfigsProblem } from "../config/GroupConfig.ts"
 import { brokerValueOf, TOPIC_CONFIGS, topicConfigsProblem } from "../config/TopicConfig.ts"
 import { ErrorCode } from "../model/ErrorCode.ts"
@@ -208,8 +208,8 @@ const tooLong = (values: ReadonlyMap<string, string>): Refusal | undefined => {
     if (name === "" || name.length > KEY_LENGTH_MAX) {
       return invalidRequest(`The name of a config key has 1 to ${KEY_LENGTH_MAX} characters: ${shown(name)}`)
     }
-    if (text.length > VALUE_LENGTH_MAX) {
-      return invalidRequest(`The value of ${shown(name)} has more than ${VALUE_LENGTH_MAX} characters.`)
+    if (isTooLong(text)) {
+      return invalidRequest(`The value of ${shown(name)} has more than ${VALUE_BYTES_MAX} bytes.`)
     }
   }
   return undefined

@@ -1,7 +1,7 @@
 import { Result } from "effect"
 import { describe, expect, it } from "vitest"
 import { BrokerConfig, makeBrokerConfig } from "../../src/config/BrokerConfig.ts"
-import { shown, VALUE_LENGTH_MAX } from "../../src/config/ConfigDefinition.ts"
+import { isTooLong, shown, VALUE_BYTES_MAX } from "../../src/config/ConfigDefinition.ts"
 import { decideAlterConfigs, decideReplaceConfigs, KEYS_A_RESOURCE_MAX } from "../../src/metadata/DecideConfigs.ts"
 import { emptyImage } from "../../src/metadata/MetadataImage.ts"
 import { replay } from "../../src/metadata/Replay.ts"
@@ -99,7 +99,7 @@ describe("what one request may ask of a resource", () => {
   })
 
   it("is bounded in the length of values and keys", () => {
-    const long = "x".repeat(VALUE_LENGTH_MAX + 1)
+    const long = "x".repeat(VALUE_BYTES_MAX + 1)
     expect(refusal(alter(2, "t", set("leader.replication.throttled.replicas", long)))?.errorCode).toBe(
       ErrorCode.INVALID_CONFIG
     )
@@ -111,6 +111,24 @@ describe("what one request may ask of a resource", () => {
       expect(refusal(alter(type, name, set("k".repeat(250), "1")))?.errorCode).toBe(ErrorCode.INVALID_REQUEST)
       expect(refusal(alter(type, name, set("", "1")))?.errorCode).toBe(ErrorCode.INVALID_REQUEST)
     }
+  })
+
+  it("is bounded in the length of a list that grows", () => {
+    const pairs = (from: number) => Array.from({ length: 3_500 }, (_, i) => `${from + i}:1`).join(",")
+    const first = alter(2, "t", ["leader.replication.throttled.replicas", 2, pairs(1_000)])
+    if (Result.isFailure(first)) throw new Error(first.failure.message)
+    const grown = replay(image, first.success, image.offset).image
+    const more = {
+      resourceType: 2,
+      resourceName: "t",
+      changes: [{ name: "leader.replication.throttled.replicas", op: 2, value: pairs(5_000) }]
+    }
+    expect(refusal(decideAlterConfigs(more, grown, broker))?.errorCode).toBe(ErrorCode.INVALID_CONFIG)
+  })
+
+  it("counts bytes, not characters", () => {
+    expect(isTooLong("\u20ac".repeat(10_922))).toBe(false)
+    expect(isTooLong("\u20ac".repeat(10_923))).toBe(true)
   })
 
   it("is bounded in how many unknown keys a broker keeps", () => {
