@@ -133,7 +133,7 @@ class Comparison {
       const name = names.find((each) => !isEmpty((element as Value)[each])) ?? names[0]!
       return kafka ? this.asOurs(name, (element as Value)[name]) : (element as Value)[name]
     }
-    return keys.map((key) => JSON.stringify(part(key))).join(" ")
+    return keys.map((key) => keyText(part(key))).join(" ")
   }
 
   asOurs(name: string, value: unknown): unknown {
@@ -154,9 +154,9 @@ class Comparison {
       case "present":
         return kafka === ours || (Number(kafka) >= sides.startedMs && Number(ours) >= sides.startedMs)
       case "host":
-        return kafka === sides.kafkaHost && ours === sides.oursHost
+        return (kafka === sides.kafkaHost && ours === sides.oursHost) || (kafka === "" && ours === "")
       case "port":
-        return kafka === sides.kafkaPort && ours === sides.oursPort
+        return (kafka === sides.kafkaPort && ours === sides.oursPort) || (kafka === -1 && ours === -1)
       default:
         if (kafka instanceof Uint8Array) return Buffer.compare(kafka, ours as Uint8Array) === 0
         return Object.is(kafka, ours)
@@ -199,6 +199,15 @@ const isNone = (kind: Kind, id: unknown): boolean =>
 
 const isEmpty = (value: unknown): boolean =>
   value === undefined || value === null || value === "" || value === ZERO_UUID
+
+/** A list that is a key is one whatever its order. */
+const keyText = (value: unknown): string =>
+  Array.isArray(value)
+    ? `[${value
+        .map((each) => JSON.stringify(each))
+        .sort()
+        .join(",")}]`
+    : JSON.stringify(value)
 
 /** A member id is what the client said of itself, then what the broker made. */
 const unlike = (kafka: string, ours: string): boolean => saidByClient(kafka) !== saidByClient(ours)

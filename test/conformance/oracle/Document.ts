@@ -2,7 +2,7 @@
  * docs/oracle.md, made of the table of differences.
  */
 import { resolve } from "node:path"
-import { type Rule, rules } from "./Differences.ts"
+import { notAsked, type Rule, rules } from "./Differences.ts"
 
 export const DOCUMENT_PATH = resolve(import.meta.dirname, "../../../docs/oracle.md")
 
@@ -18,6 +18,8 @@ bytes of a disk, the epoch of the finalized features. Orders that Kafka takes fr
 compared as sets. A piece of a batch at the end of a fetched partition is left out of the comparison: clients drop it.
 `
 
+const NOT_ASKED = "Not asked, because no comparison could tell it from a mistake:\n"
+
 const cell = (text: string): string => text.replaceAll("|", "\\|")
 
 const row = (rule: Rule): string => {
@@ -27,4 +29,13 @@ const row = (rule: Rule): string => {
 }
 
 export const renderDocument = (): string =>
-  [HEAD, "| API | versions | field | difference | reason |", "|---|---|---|---|---|", ...rules.map(row), ""].join("\n")
+  [
+    HEAD,
+    "| API | versions | field | difference | reason |",
+    "|---|---|---|---|---|",
+    ...rules.map(row),
+    "",
+    NOT_ASKED,
+    ...notAsked.map(({ what, reason }) => `- ${what}: ${reason}`),
+    ""
+  ].join("\n")

@@ -5,6 +5,7 @@
 import { Prng } from "@chronik-effect/core/base/Prng.ts"
 import { FindCoordinatorApi } from "@chronik-effect/core/protocol/messages/10_FindCoordinator.ts"
 import { ListGroupsApi } from "@chronik-effect/core/protocol/messages/16_ListGroups.ts"
+import { InitProducerIdApi } from "@chronik-effect/core/protocol/messages/22_InitProducerId.ts"
 import type { Findings } from "./Findings.ts"
 import type { Move } from "./Move.ts"
 import { moves } from "./moves/moves.ts"
@@ -29,6 +30,8 @@ export interface Play {
 const warm = async (run: Run): Promise<void> => {
   const asked = { key: "warm", keyType: 0, coordinatorKeys: ["warm"] }
   await run.settle("a coordinator is there", FindCoordinatorApi, asked, (answer) => answer.errorCode === 0, 3)
+  const anew = { transactionTimeoutMs: 1000 }
+  await run.settle("producer ids are there", InitProducerIdApi, anew, (answer) => answer.errorCode === 0)
   await run.settle("every coordinator is loaded", ListGroupsApi, {}, (answer) => answer.errorCode === 0, 4)
 }
 

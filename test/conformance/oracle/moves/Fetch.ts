@@ -43,7 +43,7 @@ const partitionOf = (world: World, { topic, index }: Place) => ({
   fetchOffset: world.offset(topic, index),
   lastFetchedEpoch: world.random.chance(0.85) ? -1 : world.random.pick([0, 1, 5]),
   logStartOffset: world.random.chance(0.9) ? -1 : 0,
-  partitionMaxBytes: world.random.pick([MIB, MIB, MIB, 0, 1, 100, 200, 500, -1])
+  partitionMaxBytes: world.random.chance(0.005) ? -1 : world.random.pick([MIB, MIB, MIB, 0, 1, 100, 200, 500])
 })
 
 const topicsOf = (world: World, chosen: ReadonlyArray<Place>) => byTopic(chosen, (place) => partitionOf(world, place))
@@ -54,7 +54,7 @@ const read = async (world: World): Promise<void> => {
   await run.ask(FetchApi, {
     maxWaitMs: 0,
     minBytes: random.pick([0, 1, 100, 100_000]),
-    maxBytes: random.pick([MIB, MIB, 55 * MIB, 2_147_483_647, 0, 1, 150, 400, -1]),
+    maxBytes: random.chance(0.005) ? -1 : random.pick([MIB, MIB, 55 * MIB, 2_147_483_647, 0, 1, 150, 400]),
     isolationLevel: random.chance(0.01) ? 2 : random.below(2),
     sessionId: 0,
     sessionEpoch: -1,

@@ -48,18 +48,26 @@ export class GroupScene {
   /** The brokers have come apart: nothing that follows would say anything new. */
   apart = false
   #made = 0
+  /**
+   * The same for all: in a tie of votes Kafka takes what its hash map happens to hold first.
+   */
+  readonly #preference: ReadonlyArray<string>
 
   constructor(world: World, topic: Topic) {
     this.world = world
     this.groupId = world.freshName("g")
     this.topic = topic
+    this.#preference = world.random.pick([
+      ["range", "roundrobin"],
+      ["roundrobin", "range"]
+    ])
   }
 
   newcomer(): Member {
     const { random } = this.world
     const number = ++this.#made
     const metadata = random.chance(0.85) ? subscription([this.topic.name]) : random.bytes(3)
-    const names = random.pick([["range"], ["range", "roundrobin"], ["roundrobin", "range"]])
+    const names = random.chance(0.4) ? this.#preference : this.#preference.slice(0, 1)
     return {
       on: `member ${number}`,
       instanceId: random.chance(0.25) ? `instance-${number}` : null,
@@ -198,6 +206,14 @@ export class GroupScene {
       { on: member.on, clientId: member.clientId, from: member.instanceId === null ? 0 : 3 }
     )
     this.apart ||= !same
+  }
+
+  /**
+   * Who may leave so that it is certain who leads after that: with more than one left behind by the leader, Kafka takes
+   * whom its hash map happens to hold first.
+   */
+  leavers(): ReadonlyArray<Member> {
+    return this.members.length > 2 ? this.members.filter(({ id }) => id !== this.leader) : this.members
   }
 
   async end(): Promise<void> {

@@ -112,11 +112,16 @@ const wrongJoin = async (scene: GroupScene): Promise<void> => {
 const commit = async (scene: GroupScene): Promise<void> => {
   const { random, run } = scene.world
   const asked = identity(scene, 0.6)
-  await commitAs(scene.world, asked.groupId, {
-    generationIdOrMemberEpoch: asked.generationId,
-    memberId: asked.memberId,
-    groupInstanceId: asked.groupInstanceId
-  })
+  await commitAs(
+    scene.world,
+    asked.groupId,
+    {
+      generationIdOrMemberEpoch: asked.generationId,
+      memberId: asked.memberId,
+      groupInstanceId: asked.groupInstanceId
+    },
+    true
+  )
   if (random.chance(0.3)) await run.ask(ListGroupsApi, {})
 }
 
@@ -126,15 +131,17 @@ interface Committer {
   readonly groupInstanceId?: string | null
 }
 
-const commitAs = async (world: World, groupId: string, committer: Committer): Promise<void> => {
+/** `known`: the group is there. A refused commit to one that is not makes an empty group in Kafka, and none in ours. */
+const commitAs = async (world: World, groupId: string, committer: Committer, known: boolean): Promise<void> => {
   const { random, run } = world
+  const long = known ? ["x".repeat(4096), "x".repeat(4097), "ä".repeat(2100)] : []
   const named = await world.named()
   const index = world.partitionIndex(named.topic)
   const partition = {
     partitionIndex: index,
     committedOffset: random.pick([0, 1, 5, -1, -2, 2 ** 40]),
     committedLeaderEpoch: random.pick([-1, -1, 0, 3]),
-    committedMetadata: random.pick(["", "m", null, "x".repeat(4096), "x".repeat(4097), "ä".repeat(2100)])
+    committedMetadata: random.pick(["", "m", null, ...long])
   }
   const partitions = random.chance(0.15) ? [partition, { ...partition, partitionIndex: 0 }] : [partition]
   await run.ask(
@@ -147,6 +154,13 @@ const commitAs = async (world: World, groupId: string, committer: Committer): Pr
     },
     { from: (committer.groupInstanceId ?? null) === null ? 0 : 7 }
   )
+}
+
+/** Nothing in it is wrong: the group is there afterwards. */
+const commitFirst = async (world: World, groupId: string): Promise<void> => {
+  const topic = await world.topic()
+  const partitions = [{ partitionIndex: 0, committedOffset: world.random.below(9), committedMetadata: "first" }]
+  await world.run.ask(OffsetCommitApi, { groupId, topics: [{ name: topic.name, topicId: topic.id, partitions }] })
 }
 
 const fetchOffsets = async (world: World, groupId: string, scene?: GroupScene): Promise<void> => {
@@ -262,7 +276,8 @@ const comeBack = async (scene: GroupScene): Promise<void> => {
 const live = async (world: World): Promise<void> => {
   const { random } = world
   const scene = new GroupScene(world, await world.topic())
-  await poke(scene)
+  await heartbeat(scene)
+  if (random.chance(0.2)) await wrongSync(scene)
   await scene.join([scene.newcomer()], async () => {})
   for (let left = random.between(1, 5); left > 0 && !scene.apart; left--) {
     await poke(scene)
@@ -272,7 +287,7 @@ const live = async (world: World): Promise<void> => {
     if (scene.apart) break
     const { members } = scene
     if (members.length > 1 && random.chance(0.4)) {
-      await scene.leave(random.pick(members))
+      await scene.leave(random.pick(scene.leavers()))
       await poke(scene)
       await scene.rejoin()
     } else if (members.length < 4) {
@@ -292,7 +307,7 @@ const afterwards = async (world: World, groupId: string): Promise<void> => {
   const { random, run } = world
   await fetchOffsets(world, groupId)
   await describe(world, groupId)
-  if (random.chance(0.5)) await commitAs(world, groupId, {})
+  if (random.chance(0.5)) await commitAs(world, groupId, {}, true)
   if (random.chance(0.5)) await deleteOffsets(world, groupId)
   await run.ask(DeleteGroupsApi, { groupsNames: random.chance(0.2) ? [groupId, groupId] : [groupId] })
   await describe(world, groupId)
@@ -302,9 +317,11 @@ const afterwards = async (world: World, groupId: string): Promise<void> => {
 const simple = async (world: World): Promise<void> => {
   const { random } = world
   const groupId = world.freshName("simple")
-  for (let left = random.between(1, 3); left > 0; left--) {
+  await commitFirst(world, groupId)
+  for (let left = random.between(0, 3); left > 0; left--) {
     const wrong = random.chance(0.25)
-    await commitAs(world, groupId, wrong ? { generationIdOrMemberEpoch: random.pick([0, 5]), memberId: "nobody" } : {})
+    const committer = wrong ? { generationIdOrMemberEpoch: random.pick([0, 5]), memberId: "nobody" } : {}
+    await commitAs(world, groupId, committer, true)
     await fetchOffsets(world, groupId)
   }
   await list(world)
