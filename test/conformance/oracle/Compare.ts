@@ -62,9 +62,8 @@ class Comparison {
   value(type: FieldType, name: string, path: string, place: string, kafka: unknown, ours: unknown): void {
     const nothing = (given: unknown) => given === null || given === undefined
     if (nothing(kafka) || nothing(ours)) {
-      if (nothing(kafka) !== nothing(ours) && meaningOf(this.#api, path, name, type.kind) !== "ignored") {
-        this.differ(path, place, kafka, ours)
-      }
+      const same = nothing(kafka) === nothing(ours) || this.same(type.kind, name, path, kafka, ours)
+      if (!same) this.differ(path, place, kafka, ours)
       return
     }
     if (type.kind === "struct") return this.struct(type.fields, path, place, kafka as Value, ours as Value)
@@ -150,7 +149,7 @@ class Comparison {
       case "ignored":
         return true
       case "wording":
-        return (kafka === "") === (ours === "")
+        return isEmpty(kafka) === isEmpty(ours)
       case "present":
         return kafka === ours || (Number(kafka) >= sides.startedMs && Number(ours) >= sides.startedMs)
       case "host":

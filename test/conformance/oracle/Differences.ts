@@ -202,6 +202,21 @@ export const rules: ReadonlyArray<Rule> = [
       "Kafka's is an exception in the read path that fails the partition, or with a level the whole request. No client sends either."
   },
   {
+    api: "DescribeLogDirs",
+    path: "results.topics.partitions.partitionSize",
+    what: "after DeleteRecords ours is smaller",
+    when: ({ kafka, ours }) => Number(ours) < Number(kafka),
+    reason:
+      "Kafka counts the bytes of its files, in which deleted records stay until the whole file goes; ours counts what can be read."
+  },
+  {
+    api: "IncrementalAlterConfigs",
+    path: /^responses\.(errorCode|errorMessage)$/,
+    what: "an operation that does not exist: ours INVALID_REQUEST, Kafka UNKNOWN_SERVER_ERROR",
+    when: ({ kafkaAround }) => kafkaAround.at(-1)?.errorCode === -1,
+    reason: "The request is wrong, not the server."
+  },
+  {
     api: "DescribeProducers",
     path: "topics.partitions.activeProducers.lastTimestamp",
     what: "ours is the broker's clock at the last append, Kafka's the time in the batch",

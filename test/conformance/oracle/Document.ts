@@ -13,7 +13,7 @@ answers field by field, modulo ids, times, endpoints, throttle times and wording
 with its reason; any other one fails the command. This page is made of the table in
 \`test/conformance/oracle/Differences.ts\` by \`npm run oracle -- --write-docs\`; a test checks that it is up to date.
 
-Not compared, in any answer: the wording of messages and documentation (their presence is), throttle times, free and total
+Not compared, in any answer: the wording of messages and documentation (their presence is; null and "" are both none), throttle times, free and total
 bytes of a disk, the epoch of the finalized features. Orders that Kafka takes from hash maps are no promise: such lists are
 compared as sets. A piece of a batch at the end of a fetched partition is left out of the comparison: clients drop it.
 `

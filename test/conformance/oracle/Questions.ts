@@ -62,7 +62,7 @@ const questions: Readonly<Record<string, Value>> = {
   },
   DeleteTopics: { topics: [{ name: "unknown" }], topicNames: ["unknown"], timeoutMs: 500 },
   DeleteRecords: { topics: [{ name: topic, partitions: [{ partitionIndex: 1, offset: -1 }] }], timeoutMs: 500 },
-  InitProducerId: { transactionTimeoutMs: 1000 },
+  InitProducerId: { transactionalId: null, transactionTimeoutMs: 1000 },
   OffsetForLeaderEpoch: { topics: [{ topic, partitions: [{ partition: 0, leaderEpoch: 0 }] }] },
   AddPartitionsToTxn: {
     v3AndBelowTransactionalId: "golden-txn",

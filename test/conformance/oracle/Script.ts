@@ -30,7 +30,7 @@ export interface Play {
 const warm = async (run: Run): Promise<void> => {
   const asked = { key: "warm", keyType: 0, coordinatorKeys: ["warm"] }
   await run.settle("a coordinator is there", FindCoordinatorApi, asked, (answer) => answer.errorCode === 0, 3)
-  const anew = { transactionTimeoutMs: 1000 }
+  const anew = { transactionalId: null, transactionTimeoutMs: 1000 }
   await run.settle("producer ids are there", InitProducerIdApi, anew, (answer) => answer.errorCode === 0)
   await run.settle("every coordinator is loaded", ListGroupsApi, {}, (answer) => answer.errorCode === 0, 4)
 }

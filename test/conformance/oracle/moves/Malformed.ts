@@ -77,7 +77,7 @@ const long = async (world: World): Promise<void> => {
 }
 
 /** These leave something behind, or wait. */
-const WAITS: ReadonlySet<string> = new Set(["JoinGroup", "OffsetCommit", "ConsumerGroupHeartbeat"])
+const WAITS: ReadonlySet<string> = new Set(["JoinGroup", "OffsetCommit", "ConsumerGroupHeartbeat", "Metadata"])
 
 /** A frame length that none can have. */
 const length = async (world: World): Promise<void> => {

@@ -2,6 +2,7 @@
 import type { Move } from "../Move.ts"
 import { adminMoves } from "./Admin.ts"
 import { configMoves } from "./Configs.ts"
+import { consumerGroupMoves } from "./ConsumerGroups.ts"
 import { fetchMoves } from "./Fetch.ts"
 import { groupMoves } from "./Groups.ts"
 import { malformedMoves } from "./Malformed.ts"
@@ -13,6 +14,7 @@ export const moves: ReadonlyArray<Move> = [
   ...produceMoves,
   ...fetchMoves,
   ...groupMoves,
+  ...consumerGroupMoves,
   ...adminMoves,
   ...configMoves,
   ...malformedMoves
