@@ -1,0 +1,70 @@
+/**
+ * Differences in what goes into a log and comes out.
+ */
+import * as RecordBatch from "@chronik-effect/core/record/RecordBatch.ts"
+import { asks, attributesOf, type Rule, sentBatches } from "../Rule.ts"
+
+export const recordRules: ReadonlyArray<Rule> = [
+  {
+    api: "Produce",
+    path: "responses.partitionResponses.logAppendTimeMs",
+    what: "a batch that comes again: Kafka tells the batch's own time, ours -1 as the first time",
+    when: ({ ours, kafka, kafkaAround }) => ours === -1 && Number(kafka) > 0 && kafkaAround.at(-1)?.errorCode === 0,
+    reason: "The topic has create time, for which the field is -1; Kafka takes it from what it keeps of the producer."
+  },
+  {
+    api: "Produce",
+    path: /^responses\.partitionResponses\.(errorCode|baseOffset|logStartOffset|errorMessage)$/,
+    what: "acks=-1 with a timeout of 0 or less: ours REQUEST_TIMED_OUT, Kafka NONE",
+    when: ({ kafkaAround }, request) =>
+      request.acks === -1 && Number(request.timeoutMs) <= 0 && kafkaAround.at(-1)?.errorCode === 0,
+    reason:
+      "Ours answers after an fsync, which takes time; Kafka on one node waits for nothing, with replicas it answers the same."
+  },
+  {
+    api: "Produce",
+    path: /^responses\.partitionResponses\.(errorCode|baseOffset|logStartOffset|errorMessage)$/,
+    what: "a batch that claims log append time on a topic with create time: ours INVALID_TIMESTAMP, Kafka stores it with the flag cleared",
+    when: (_, request) =>
+      sentBatches(request).some((batch) => (attributesOf(batch) & RecordBatch.LOG_APPEND_TIME_FLAG) !== 0),
+    reason: "No client sends it; to clear the flag the broker would have to rewrite the batch and its CRC."
+  },
+  {
+    api: "Produce",
+    path: /^responses\.partitionResponses\.(errorCode|baseOffset|logStartOffset|errorMessage)$/,
+    what: "an uncompressed batch with a right CRC and header whose records do not parse: Kafka UNKNOWN_SERVER_ERROR, ours stores it",
+    when: ({ kafkaAround }, request) =>
+      kafkaAround.at(-1)?.errorCode === -1 &&
+      sentBatches(request).some((batch) => batch.getUint8(RecordBatch.RECORDS_AT) === 0xff),
+    reason:
+      "The CRC shows that the producer meant these bytes; ours reads single records only where a rule of the topic needs it, which is what makes it fast."
+  },
+  {
+    api: "Produce",
+    path: /^responses\.partitionResponses\.(errorCode|baseOffset|logStartOffset|errorMessage)$/,
+    what: "compressed records with a negative time: Kafka UNKNOWN_SERVER_ERROR, ours stores them",
+    when: ({ kafkaAround }, request) =>
+      kafkaAround.at(-1)?.errorCode === -1 &&
+      sentBatches(request).some((batch) => (attributesOf(batch) & RecordBatch.CODEC_MASK) !== 0),
+    reason: "Kafka itself stores the same records uncompressed; its failure is an exception while it looks at them."
+  },
+  {
+    api: "Produce",
+    path: "responses.partitionResponses.errorCode",
+    what: "a codec that does not exist, or compressed bytes that do not decompress: ours INVALID_RECORD, Kafka UNKNOWN_SERVER_ERROR",
+    when: ({ kafka, ours }) => kafka === -1 && ours === 87,
+    reason:
+      "The request is wrong, not the server; UNKNOWN_SERVER_ERROR makes operators look for a fault that is not there."
+  },
+  {
+    api: "Fetch",
+    path: /./,
+    what: "a negative size or an isolation level that does not exist: Kafka UNKNOWN_SERVER_ERROR, ours takes 0",
+    when: (_, request) =>
+      Number(request.isolationLevel) > 1 ||
+      Number(request.maxBytes) < 0 ||
+      asks(request, ({ partitionMaxBytes }) => Number(partitionMaxBytes) < 0),
+    reason:
+      "Kafka's is an exception in the read path that fails the partition, or with a level the whole request. No client sends either."
+  }
+]
