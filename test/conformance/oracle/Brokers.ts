@@ -17,12 +17,19 @@ export interface Running {
   readonly end: () => Promise<void>
 }
 
-/** Nothing of it happens by itself in the minutes of a run: what retention does depends on when it looks. */
+/**
+ * Nothing of it happens by itself in the minutes of a run: what retention does depends on when it looks, what an assignor does
+ * on how long ago it ran.
+ */
 const SETTINGS: Readonly<Record<string, string>> = {
   "num.partitions": "4",
   "group.initial.rebalance.delay.ms": "0",
+  "group.consumer.min.assignment.interval.ms": "0",
+  "group.consumer.assignment.interval.ms": "0",
   "log.retention.check.interval.ms": "86400000",
-  "offsets.topic.replication.factor": "1"
+  "offsets.topic.replication.factor": "1",
+  "transaction.state.log.replication.factor": "1",
+  "transaction.state.log.min.isr": "1"
 }
 
 const START_MS_MAX = 300_000

@@ -101,14 +101,26 @@ class Comparison {
     ours: ReadonlyArray<unknown>
   ): void {
     const left = this.merge(keys, path, ours, false)
+    const unmatched: Array<unknown> = []
     for (const each of this.merge(keys, path, kafka, true)) {
       const key = this.keyOf(keys, each, true)
       const at = left.findIndex((other) => this.keyOf(keys, other, false) === key)
-      const inPlace = `${place}[${key}]`
-      if (at < 0) this.differ(`${path}[]`, inPlace, each, undefined)
-      else this.value(element, name, path, inPlace, each, left.splice(at, 1)[0])
+      if (at < 0) unmatched.push(each)
+      else this.value(element, name, path, `${place}[${key}]`, each, left.splice(at, 1)[0])
+    }
+    // An id that has not been seen yet, of a member that still waits for its answer, has no other way to its like.
+    const pairs =
+      unmatched.length === left.length && keys.length > 0 && keys.every((key) => this.isId(key)) ? unmatched.length : 0
+    for (const each of unmatched) {
+      const inPlace = `${place}[${this.keyOf(keys, each, true)}]`
+      if (pairs > 0) this.value(element, name, path, inPlace, each, left.shift())
+      else this.differ(`${path}[]`, inPlace, each, undefined)
     }
     for (const each of left) this.differ(`${path}[]`, `${place}[${this.keyOf(keys, each, false)}]`, undefined, each)
+  }
+
+  isId(key: string): boolean {
+    return typeof meaningOf(this.#api, key, key, "") === "object"
   }
 
   merge(keys: ReadonlyArray<string>, path: string, elements: ReadonlyArray<unknown>, kafka: boolean): Array<unknown> {
@@ -132,7 +144,7 @@ class Comparison {
       const name = names.find((each) => !isEmpty((element as Value)[each])) ?? names[0]!
       return kafka ? this.asOurs(name, (element as Value)[name]) : (element as Value)[name]
     }
-    return keys.map((key) => keyText(part(key))).join(" ")
+    return keys.length === 0 ? JSON.stringify(element) : keys.map((key) => keyText(part(key))).join(" ")
   }
 
   asOurs(name: string, value: unknown): unknown {

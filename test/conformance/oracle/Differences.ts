@@ -6,11 +6,12 @@ import type { Difference, Value } from "./Compare.ts"
 import type { NotAsked, Rule } from "./Rule.ts"
 import { administrationRules } from "./rules/Administration.ts"
 import { configRules } from "./rules/Configs.ts"
+import { groupRules } from "./rules/Groups.ts"
 import { recordRules } from "./rules/Records.ts"
 
 export type { NotAsked, Rule } from "./Rule.ts"
 
-export const rules: ReadonlyArray<Rule> = [...administrationRules, ...recordRules, ...configRules]
+export const rules: ReadonlyArray<Rule> = [...administrationRules, ...recordRules, ...groupRules, ...configRules]
 
 export const notAsked: ReadonlyArray<NotAsked> = [
   {
@@ -20,6 +21,15 @@ export const notAsked: ReadonlyArray<NotAsked> = [
   {
     what: "a first commit to a group that is not there in which every offset is refused",
     reason: "Kafka keeps an empty group of it until its next look for expired offsets; ours makes none."
+  },
+  {
+    what: "a group of which no member has got as far as a sync, after they have gone",
+    reason: "Kafka keeps it as an empty group until its next look for expired offsets; ours has nothing of it to keep."
+  },
+  {
+    what: "Fetch and Metadata by an id of zeros",
+    reason:
+      "Kafka fails the whole request with UNKNOWN_SERVER_ERROR, an exception; ours answers UNKNOWN_TOPIC_ID for that topic."
   },
   {
     what: "a tie in the choice of a group's protocol, and who leads when the leader of three or more leaves",

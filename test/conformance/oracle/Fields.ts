@@ -46,7 +46,7 @@ export const meaningOf = (api: string, path: string, name: string, kind: string)
 
 /**
  * Arrays whose order is no promise: Kafka builds them from hash maps. Their elements are matched by these fields; "a|b" is
- * the first of the two that is not empty.
+ * the first of the two that is not empty. Without fields the whole elements are matched.
  */
 export const unordered: Readonly<Record<string, ReadonlyArray<string>>> = {
   "Produce.responses": ["name|topicId"],
@@ -84,8 +84,14 @@ export const unordered: Readonly<Record<string, ReadonlyArray<string>>> = {
   "DeleteGroups.results": ["groupId"],
   "DeleteRecords.topics": ["name"],
   "DeleteRecords.topics.partitions": ["partitionIndex"],
+  "ConsumerGroupDescribe.groups": ["groupId"],
+  "ConsumerGroupDescribe.groups.members.assignment.topicPartitions": ["topicId"],
+  "ConsumerGroupDescribe.groups.members.targetAssignment.topicPartitions": ["topicId"],
   "ConsumerGroupDescribe.groups.members": ["memberId"],
   "ConsumerGroupHeartbeat.assignment.topicPartitions": ["topicId"],
+  "ConsumerGroupHeartbeat.assignment.topicPartitions.partitions": [],
+  "ConsumerGroupDescribe.groups.members.assignment.topicPartitions.partitions": [],
+  "ConsumerGroupDescribe.groups.members.targetAssignment.topicPartitions.partitions": [],
   "DescribeClientQuotas.entries": ["entity"],
   "DescribeClientQuotas.entries.values": ["key"],
   "DescribeClientQuotas.entries.entity": ["entityType"],

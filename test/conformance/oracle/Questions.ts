@@ -39,8 +39,10 @@ const questions: Readonly<Record<string, Value>> = {
     groups: [{ groupId, topics: [{ name: topic, topicId, partitionIndexes: [0, 1] }] }]
   },
   FindCoordinator: { key: groupId, coordinatorKeys: [groupId] },
+  // Of a member that is not there: one that joins would stay.
   JoinGroup: {
     groupId: otherGroupId,
+    memberId: "nobody",
     sessionTimeoutMs: 6000,
     rebalanceTimeoutMs: 500,
     protocolType: "consumer",

@@ -162,15 +162,16 @@ export class Run {
   async settle<Req, Res>(
     what: string,
     api: Api<Req, Res>,
-    value: Partially<Req>,
-    wanted: (answer: Res) => boolean,
+    value: Partially<Req> | ((side: Side) => Partially<Req>),
+    wanted: (answer: Res, side: Side) => boolean,
     version: number = this.offered.get(api.key)!.max
   ): Promise<boolean> {
     const deadline = performance.now() + SETTLE_MS_MAX
     const until = async (side: Side): Promise<boolean> => {
       while (performance.now() < deadline) {
-        const answer = await this.askSide(side, api, version, value, "settle")
-        if (answer !== undefined && wanted(answer)) return true
+        const asked = typeof value === "function" ? value(side) : value
+        const answer = await this.askSide(side, api, version, asked, "settle")
+        if (answer !== undefined && wanted(answer, side)) return true
       }
       this.findings.unsettled(this.seed, this.step, api, version, side.name, what)
       return false

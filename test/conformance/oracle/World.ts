@@ -199,7 +199,7 @@ export class World {
       case 0:
         return wrong("unknown", OTHER_ID)
       case 1:
-        return wrong(random.pick(INVALID_NAMES), ZERO_UUID)
+        return wrong(random.pick(INVALID_NAMES), OTHER_ID)
       case 2:
         return this.gone.length === 0 ? wrong("unknown", OTHER_ID) : { ...random.pick(this.gone), topic: undefined }
       default:

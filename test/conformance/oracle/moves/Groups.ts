@@ -281,7 +281,8 @@ const live = async (world: World): Promise<void> => {
   await scene.join([scene.newcomer()], async () => {})
   for (let left = random.between(1, 5); left > 0 && !scene.apart; left--) {
     await poke(scene)
-    if (random.chance(0.9)) await scene.sync()
+    // Ours keeps nothing of a group that never got as far as this.
+    if (scene.generation === 1 || random.chance(0.9)) await scene.sync()
     await poke(scene)
     if (random.chance(0.3)) await comeBack(scene)
     if (scene.apart) break

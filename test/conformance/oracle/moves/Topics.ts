@@ -159,7 +159,7 @@ const look = async (world: World): Promise<void> => {
   // A name that is not there may be made by the question: that has a move of its own.
   const allowAutoTopicCreation = false
   const byId = random.chance(0.3)
-  if (random.chance(0.1)) named.push({ name: INTERNAL, id: ZERO_UUID, topic: undefined })
+  if (random.chance(0.1)) named.push({ name: INTERNAL, id: "kkkkkkkkTTTTTTTTaaaaaQ", topic: undefined })
   const topics = named.map(({ name, id }) => (byId ? { name: null, topicId: id } : { name, topicId: ZERO_UUID }))
   await run.ask(
     MetadataApi,

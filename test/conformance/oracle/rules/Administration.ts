@@ -110,5 +110,12 @@ export const administrationRules: ReadonlyArray<Rule> = [
     what: "a topic without a name: Kafka UNKNOWN_SERVER_ERROR for all topics of the request, ours INVALID_TOPIC_EXCEPTION for that one",
     when: (_, request) => (request.topics as ReadonlyArray<Value>).some(({ name }) => name === ""),
     reason: "Kafka's is an exception; the other topics of the request are well."
+  },
+  {
+    api: "ElectLeaders",
+    path: "errorCode",
+    what: "an election type that does not exist, with no partition named: ours INVALID_REQUEST, Kafka NONE",
+    when: (_, { topicPartitions }) => Array.isArray(topicPartitions) && topicPartitions.length === 0,
+    reason: "The type is wrong whatever it is asked for."
   }
 ]

@@ -42,11 +42,12 @@ export const recordRules: ReadonlyArray<Rule> = [
   {
     api: "Produce",
     path: /^responses\.partitionResponses\.(errorCode|baseOffset|logStartOffset|errorMessage)$/,
-    what: "compressed records with a negative time: Kafka UNKNOWN_SERVER_ERROR, ours stores them",
+    what: "records with a negative time: Kafka UNKNOWN_SERVER_ERROR, ours stores them",
     when: ({ kafkaAround }, request) =>
       kafkaAround.at(-1)?.errorCode === -1 &&
-      sentBatches(request).some((batch) => (attributesOf(batch) & RecordBatch.CODEC_MASK) !== 0),
-    reason: "Kafka itself stores the same records uncompressed; its failure is an exception while it looks at them."
+      sentBatches(request).some((batch) => batch.getBigInt64(RecordBatch.BASE_TIMESTAMP_AT) < -1n),
+    reason:
+      "Kafka's failure is an exception while it looks at them; the time is the client's, and any number is stored."
   },
   {
     api: "Produce",
