@@ -71,6 +71,16 @@ describe("DeleteRecords", () => {
     expect((await produce(peer, topic, batchOf(["next"]))).baseOffset).toBe(4)
   })
 
+  test("keeps what producers have sent in mind: a deleted batch that comes again is not stored again", async () => {
+    const topic = await createTopic(peer, fresh())
+    const batch = (baseSequence: number) => batchOf(["v"], { producerId: 77, producerEpoch: 0, baseSequence })
+    expect((await produce(peer, topic, batch(0))).errorCode).toBe(0)
+    expect(await deleteRecords(topic.name, -1)).toEqual([ErrorCode.NONE, 1])
+    expect(await produce(peer, topic, batch(0))).toMatchObject({ errorCode: 0, baseOffset: 0 })
+    expect((await produce(peer, topic, batch(2))).errorCode).toBe(ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER)
+    expect(await produce(peer, topic, batch(1))).toMatchObject({ errorCode: 0, baseOffset: 1 })
+  })
+
   test("at or below the log start changes nothing", async () => {
     const topic = await filled(3)
     await deleteRecords(topic.name, 2)

@@ -236,7 +236,8 @@ export class PartitionStore {
   }
 
   /**
-   * The log now starts at `offset`: whole files below it go. Beyond the log end the log is reset and begins there empty.
+   * The log now starts at `offset`: whole files below it go. Beyond the log end the log is reset and begins there empty. What
+   * is known of producers outlives their records: one that sends a deleted batch again must not append it twice.
    */
   startAt(offset: number): void {
     if (offset <= this.#logStartOffset) return
@@ -246,8 +247,9 @@ export class PartitionStore {
     this.segments.removeBelow(offset)
     if (offset >= this.#logEndOffset) {
       this.index.clear()
+      // The records that were skipped over are not known, nor what they made of their producers.
+      if (offset > this.#logEndOffset) this.producers.clear()
       this.#logEndOffset = offset
-      this.producers.clear()
     } else this.index.dropFirst(this.index.indexOf(offset))
     this.#logStartUnnoted = true
     this.noteLogStart()

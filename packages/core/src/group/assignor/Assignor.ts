@@ -32,11 +32,15 @@ export type Assignment = ReadonlyMap<string, Partitions>
 
 export type Assignor = (input: AssignorInput) => Assignment
 
-/** By instance id where a member has one: a static member that comes back under another id keeps its place. */
+/**
+ * Static members first, by instance id: one that comes back under another member id keeps its place. Then the others, by
+ * member id. Kafka's range assignor has this order too.
+ */
 export const inOrder = (members: ReadonlyArray<AssignorMember>): ReadonlyArray<AssignorMember> =>
-  [...members].sort(
-    (a, b) => compare(a.instanceId ?? a.memberId, b.instanceId ?? b.memberId) || compare(a.memberId, b.memberId)
-  )
+  [...members].sort((a, b) => {
+    if ((a.instanceId === null) !== (b.instanceId === null)) return a.instanceId === null ? 1 : -1
+    return compare(a.instanceId ?? a.memberId, b.instanceId ?? b.memberId) || compare(a.memberId, b.memberId)
+  })
 
 export const topicsInOrder = (topics: ReadonlyMap<string, AssignorTopic>): ReadonlyArray<AssignorTopic> =>
   [...topics.values()].sort((a, b) => compare(a.name, b.name) || compare(a.topicId, b.topicId))

@@ -226,6 +226,14 @@ describe("range", () => {
     ])
   })
 
+  test("static members come first, by instance id, whatever their member ids", () => {
+    const one = inputOf({ topics: [2], members: [[true], [true], [true]] })
+    const instances = [null, "z", "b"]
+    const members = one.members.map((member, i): AssignorMember => ({ ...member, instanceId: instances[i]! }))
+    const given = show(rangeAssignor({ ...one, members }))
+    expect(given).toEqual(expect.arrayContaining(["member-2 topic-0/0", "member-1 topic-0/1"]))
+  })
+
   test("topics with equal partitions and subscribers are co-partitioned", () => {
     fc.assert(
       fc.property(homogeneous, fc.integer({ min: 1, max: 20 }), ({ members }, partitions) => {
