@@ -7,12 +7,14 @@
  *
  * 1. shape: exactly one batch (87), of magic 2 (87; an impossible magic or size: 2), zstd only from Produce 7 (76)
  * 2. base offset 0 (87), size (10), CRC (2), a known codec (-1)
- * 3. count > 0 and = lastOffsetDelta + 1, no control batch, a sequence with a producer id (87), record keys (87), times (32)
+ * 3. count > 0 and = lastOffsetDelta + 1, no control batch, a sequence (87) and an epoch (47) with a producer id, record
+ *    keys (87), times (32)
  * 4. size against the segment (18)
  *
  * Compared with Kafka 4.3.1 on 60 malformed batches. On purpose different: undecodable compressed bytes and record offsets
- * other than 0 … n-1 are 87 (Kafka: -1, or accepted), a wrong header is believed on the plain path (Kafka walks every record
- * and mends `maxTimestamp`), and a producer's log-append-time bit is always 32 (Kafka clears it on a create-time topic).
+ * other than 0 … n-1 are 87 (Kafka: -1, or accepted), a negative epoch of a producer that is not known yet is 47 as that of
+ * a known one (Kafka: -1), a wrong header is believed on the plain path (Kafka walks every record and mends
+ * `maxTimestamp`), and a producer's log-append-time bit is always 32 (Kafka clears it on a create-time topic).
  *
  * It deliberately knows nothing of sequences in order, producer epochs and transactions: that is the producer state's.
  * Bytes stay the caller's and unchanged; a log-append-time topic then calls `setLogAppendTime`. Kafka accepts a cut-off
@@ -214,6 +216,13 @@ function validateHeader(
       rejection,
       ErrorCode.INVALID_RECORD,
       `The record batch has a producer id but ${sequence} for its sequence number.`
+    )
+  }
+  if (producerId > RecordBatch.NO_PRODUCER_ID && RecordBatch.producerEpoch(bytes, pos) < 0) {
+    return reject(
+      rejection,
+      ErrorCode.INVALID_PRODUCER_EPOCH,
+      `The record batch has a producer id but ${RecordBatch.producerEpoch(bytes, pos)} for its producer epoch.`
     )
   }
   return validateTimes(bytes, pos, rules, rejection)

@@ -134,6 +134,11 @@ describe("codes of ours alone", () => {
       changed(good, (b) => writeInt64(b, 35, NOW * 2)),
       "INVALID_TIMESTAMP"
     ],
+    [
+      "a producer id without epoch",
+      buildBatch([record("a")], { producerId: 77, producerEpoch: -1, baseSequence: 0 }),
+      "INVALID_PRODUCER_EPOCH"
+    ],
     ["undecodable bytes", withAttributes(good, Codec.LZ4), "INVALID_RECORD", compacted],
     ["a length of 20", withLength(good, 20).subarray(0, 32), "CORRUPT_MESSAGE"],
     [

@@ -161,7 +161,8 @@ const replace = async (world: World): Promise<void> => {
     return { name, value }
   })
   const one = { resourceType, resourceName, configs }
-  const resources = random.chance(0.05) ? [one, one] : [one]
+  // Loggers twice: Kafka 4.3.1 never answers.
+  const resources = random.chance(0.05) && resourceType !== LOGGER ? [one, one] : [one]
   await run.ask(AlterConfigsApi, { resources, validateOnly: random.chance(0.3) })
   await look(world, one)
 }

@@ -117,5 +117,20 @@ export const administrationRules: ReadonlyArray<Rule> = [
     what: "an election type that does not exist, with no partition named: ours INVALID_REQUEST, Kafka NONE",
     when: (_, { topicPartitions }) => Array.isArray(topicPartitions) && topicPartitions.length === 0,
     reason: "The type is wrong whatever it is asked for."
+  },
+  {
+    api: "Metadata",
+    versions: [10, 11],
+    path: /./,
+    what: "topics asked by id: both refuse each with INVALID_REQUEST, Kafka's answer names no broker and no cluster",
+    when: (_, request) => ((request.topics ?? []) as ReadonlyArray<Value>).some(({ name }) => name === null),
+    reason: "The field is there since version 10 and may be used since 12; no client sends it before."
+  },
+  {
+    api: "*",
+    path: "topics.topicAuthorizedOperations",
+    what: "a topic in error: Kafka tells operations that would be allowed on it, ours none",
+    when: (difference) => codeAround(difference) !== 0,
+    reason: "Clients do not look at them; without an authorizer the value says nothing."
   }
 ]

@@ -15,6 +15,7 @@ const isOf = (resourceType: number, { kafkaAround }: Difference): boolean =>
   kafkaAround.some((each) => each.resourceType === resourceType)
 
 const [BROKER, LOGGER, GROUP] = [4, 8, 32]
+const TYPES: ReadonlySet<unknown> = new Set([2, BROKER, LOGGER, 16, GROUP])
 
 /** What this broker has not, by the beginning of the names that configure it. */
 const NOT_HERE = [
@@ -140,5 +141,12 @@ export const configRules: ReadonlyArray<Rule> = [
     what: "the levels of loggers: Kafka's Java loggers by name, ours one, root",
     when: (difference) => isOf(LOGGER, difference),
     reason: "They are names of Java packages."
+  },
+  {
+    api: "DescribeConfigs",
+    path: /^results/,
+    what: "a resource of a type that does not exist: Kafka refuses all resources of the request, ours that one",
+    when: (_, request) => asks(request, ({ resourceType }) => resourceType !== undefined && !TYPES.has(resourceType)),
+    reason: "The others are well, and each has a code of its own."
   }
 ]

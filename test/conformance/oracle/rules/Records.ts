@@ -58,6 +58,13 @@ export const recordRules: ReadonlyArray<Rule> = [
       "The request is wrong, not the server; UNKNOWN_SERVER_ERROR makes operators look for a fault that is not there."
   },
   {
+    api: "Produce",
+    path: "responses.partitionResponses.errorCode",
+    what: "a negative epoch of a producer that the partition does not know: ours INVALID_PRODUCER_EPOCH, Kafka UNKNOWN_SERVER_ERROR",
+    when: ({ kafka, ours }) => kafka === -1 && ours === 47,
+    reason: "It is what Kafka answers too once it knows the producer."
+  },
+  {
     api: "Fetch",
     path: /./,
     what: "a negative size or an isolation level that does not exist: Kafka UNKNOWN_SERVER_ERROR, ours takes 0",
