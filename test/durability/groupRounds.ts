@@ -1,7 +1,7 @@
 /**
  * kill -9 among consumer groups, again and again: nobody waits for ever, and what was committed stays committed.
  *
- * Members of several groups, by two unmodified clients, come, go and commit while a producer writes to every partition. At
+ * Members of several groups, by two unmodified clients and one of the consumer protocol, come, go and commit while a producer writes to every partition. At
  * a random moment the broker is killed and started again on its port. Then every partition of every group must be consumed
  * again within `RECOVERY_MS_MAX`, the committed offsets must be explained by the commits (`CommitHistory`), and whoever
  * leaves must be gone within `LEAVING_MS_MAX`. In some rounds all members leave at once right after the restart.
@@ -10,19 +10,27 @@
  */
 import { parseArgs } from "node:util"
 import { Prng } from "@chronik-effect/core/base/Prng.ts"
+import { ConsumerGroupDescribeApi } from "@chronik-effect/core/protocol/messages/69_ConsumerGroupDescribe.ts"
 import { type Admin, Kafka, logLevel, type Producer } from "kafkajs"
+import { Peer } from "../badinput/Peer.ts"
 import { BrokerProcess, freePort, temporaryDirectory } from "../support/BrokerProcess.ts"
 import { CommitHistory, type FoundOffset } from "./CommitHistory.ts"
+import { consumerProtocolMember } from "./ConsumerProtocolMember.ts"
 import { type GroupMember, kafkaJsMember, type MemberEvents, platformaticMember } from "./GroupMembers.ts"
 
-/** Each group is of one client: they offer no protocol in common. */
-const CLIENTS = { alpha: kafkaJsMember, beta: platformaticMember, gamma: kafkaJsMember } as const
-const GROUPS = ["alpha", "beta", "gamma"] as const
+/** Each group is of one client, since they offer no protocol in common; delta is of the consumer protocol (KIP-848). */
+const CLIENTS = {
+  alpha: kafkaJsMember,
+  beta: platformaticMember,
+  gamma: kafkaJsMember,
+  delta: consumerProtocolMember
+} as const
+const GROUPS = ["alpha", "beta", "gamma", "delta"] as const
 type GroupId = (typeof GROUPS)[number]
 const TOPIC = "grouped"
 const PARTITIONS = 6
-const MEMBERS_MIN = 8
-const MEMBERS_MAX = 20
+const MEMBERS_MIN = 10
+const MEMBERS_MAX = 26
 const LOAD_MS_MIN = 50
 const LOAD_MS_MAX = 900
 const RECOVERY_MS_MAX = 15_000
@@ -30,6 +38,18 @@ const LEAVING_MS_MAX = 10_000
 const EXODUS_EVERY = 3
 const PRODUCE_EVERY_MS = 10
 const LOG_TAIL = 60
+
+/** As quick as the members of the classic groups ask for themselves. */
+const BROKER = [
+  "group.min.session.timeout.ms=1000",
+  "group.initial.rebalance.delay.ms=100",
+  "group.consumer.min.session.timeout.ms=1000",
+  "group.consumer.session.timeout.ms=2000",
+  "group.consumer.min.heartbeat.interval.ms=100",
+  "group.consumer.heartbeat.interval.ms=200",
+  "group.consumer.min.assignment.interval.ms=0",
+  "group.consumer.assignment.interval.ms=100"
+]
 
 interface Quantiles {
   readonly median: number
@@ -51,7 +71,7 @@ export interface GroupRoundsReport {
 
 class Rounds implements MemberEvents {
   /** By group: a duration for each round. */
-  readonly recoveries: Readonly<Record<GroupId, Array<number>>> = { alpha: [], beta: [], gamma: [] }
+  readonly recoveries: Readonly<Record<GroupId, Array<number>>> = { alpha: [], beta: [], gamma: [], delta: [] }
   readonly leavings: Array<number> = []
   readonly restarts: Array<number> = []
   readonly history = new CommitHistory()
@@ -246,9 +266,25 @@ class Rounds implements MemberEvents {
     for (const { groupId, state, members: present } of described.groups) {
       lines.push(`${groupId} is ${state}: ${present.map(({ memberId }) => memberId).join(", ")}`)
     }
+    lines.push(await this.#describeConsumerProtocol().catch((failure: unknown) => String(failure)))
     for (const { name, log } of members) lines.push(`==== ${name}`, ...log.slice(-LOG_TAIL))
     lines.push("==== broker", this.#broker.output.slice(-4_000))
     return new Error(lines.join("\n"))
+  }
+
+  async #describeConsumerProtocol(): Promise<string> {
+    using peer = await Peer.connect(Number(this.#broker.bootstrap.split(":")[1]))
+    const { groups } = await peer.call(ConsumerGroupDescribeApi, 1, { groupIds: ["delta"] })
+    const lines = groups.flatMap(({ groupId, groupState, groupEpoch, members }) => [
+      `${groupId} is ${groupState} in epoch ${groupEpoch}`,
+      ...members.map(({ memberId, clientId, memberEpoch, assignment, targetAssignment }) => {
+        const [own, target] = [assignment, targetAssignment].map((all) =>
+          all.topicPartitions.map(({ partitions }) => partitions.join(" ")).join(", ")
+        )
+        return `  ${clientId} ${memberId} in epoch ${memberEpoch} has [${own}] and shall have [${target}]`
+      })
+    ])
+    return lines.join("\n")
   }
 
   #between(min: number, max: number): number {
@@ -257,14 +293,8 @@ class Rounds implements MemberEvents {
 }
 
 export const groupRounds = async (rounds: number, seed: number): Promise<GroupRoundsReport> => {
-  const broker = new BrokerProcess(await freePort(), temporaryDirectory(), [
-    "--log-level",
-    "warn",
-    "--set",
-    "group.min.session.timeout.ms=1000",
-    "--set",
-    "group.initial.rebalance.delay.ms=100"
-  ])
+  const settings = BROKER.flatMap((setting) => ["--set", setting])
+  const broker = new BrokerProcess(await freePort(), temporaryDirectory(), ["--log-level", "warn", ...settings])
   const run = new Rounds(broker, seed)
   try {
     await broker.start()
@@ -282,7 +312,8 @@ export const groupRounds = async (rounds: number, seed: number): Promise<GroupRo
       recoveryMs: {
         alpha: quantiles(run.recoveries.alpha),
         beta: quantiles(run.recoveries.beta),
-        gamma: quantiles(run.recoveries.gamma)
+        gamma: quantiles(run.recoveries.gamma),
+        delta: quantiles(run.recoveries.delta)
       },
       recoveryMsMax: quantile(Object.values(run.recoveries).flat(), 1),
       leavingMsMedian: quantile(run.leavings, 0.5),
@@ -301,7 +332,12 @@ const summary = (run: Rounds): string => {
   return `consuming after ${last} ms; ${run.leavings.length} left, the slowest in ${slowest} ms; ${run.history.acknowledged} commits`
 }
 
-const nothingConsumed = (): Record<GroupId, Set<number>> => ({ alpha: new Set(), beta: new Set(), gamma: new Set() })
+const nothingConsumed = (): Record<GroupId, Set<number>> => ({
+  alpha: new Set(),
+  beta: new Set(),
+  gamma: new Set(),
+  delta: new Set()
+})
 
 const quantiles = (values: ReadonlyArray<number>): Quantiles => ({
   median: quantile(values, 0.5),
