@@ -65,6 +65,13 @@ export const patched = (batch: Uint8Array, patch: (view: DataView) => void): Uin
   return bytes
 }
 
+/** A batch of an idempotent producer. */
+export const sequenced = (producerId: number, baseSequence: number, records = 1, producerEpoch = 0): Uint8Array =>
+  batchOf(
+    Array.from({ length: records }, (_, i) => `${producerId}:${baseSequence + i}`),
+    { producerId, producerEpoch, baseSequence }
+  )
+
 export type ProduceAnswer = ProduceResponse["responses"][number]["partitionResponses"][number]
 
 export interface ProduceOptions {

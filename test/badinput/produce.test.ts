@@ -1,19 +1,12 @@
-/**
- * Produce, as an enemy and as an old client send it: the exact code of each rule, and nothing stored where it is refused.
- */
-import { rmSync } from "node:fs"
 import { ZERO_UUID } from "@chronik-effect/core/base/Uuid.ts"
 import { ErrorCode } from "@chronik-effect/core/model/ErrorCode.ts"
 import { ProduceApi } from "@chronik-effect/core/protocol/messages/00_Produce.ts"
 import { FindCoordinatorApi } from "@chronik-effect/core/protocol/messages/10_FindCoordinator.ts"
-import { IncrementalAlterConfigsApi } from "@chronik-effect/core/protocol/messages/44_IncrementalAlterConfigs.ts"
 import { buildBatch } from "@chronik-effect/core/record/BatchBuilder.ts"
 import * as RecordBatch from "@chronik-effect/core/record/RecordBatch.ts"
-import { readAllRecords } from "@chronik-effect/core/record/Records.ts"
-import { compress, decompress } from "@chronik-effect/server/io/Compression.ts"
+import { compress } from "@chronik-effect/server/io/Compression.ts"
 import { type Broker, startBroker } from "chronik-effect/testing"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
-import { BrokerProcess, freePort, temporaryDirectory } from "../support/BrokerProcess.ts"
 import { Peer } from "./Peer.ts"
 import {
   batchesIn,
@@ -26,6 +19,7 @@ import {
   patched,
   produce,
   produceRequest,
+  sequenced,
   type Topic,
   utf8
 } from "./Requests.ts"
@@ -168,7 +162,7 @@ const refusals: ReadonlyArray<{
   {
     name: "a producer id beyond 2^53",
     code: ErrorCode.INVALID_RECORD,
-    records: () => patched(from(1, 0), (view) => view.setBigInt64(RecordBatch.PRODUCER_ID_AT, 2n ** 62n))
+    records: () => patched(sequenced(1, 0), (view) => view.setBigInt64(RecordBatch.PRODUCER_ID_AT, 2n ** 62n))
   },
   {
     name: "a time beyond 2^53 where any time ahead is allowed",
@@ -336,200 +330,6 @@ describe("min.insync.replicas above the number of replicas", () => {
     peer.ask(ProduceApi, 9, produceRequest(topic, batchOf(["b"]), { acks: 0 }))
     expect(await code(1)).toBe(ErrorCode.NONE)
     expect(await latestOffset(peer, topic)).toBe(3)
-  })
-})
-
-const SEQUENCE_MAX = 0x7fffffff
-const from = (producerId: number, baseSequence: number, records = 1, producerEpoch = 0): Uint8Array =>
-  batchOf(
-    Array.from({ length: records }, (_, i) => `${producerId}:${baseSequence + i}`),
-    { producerId, producerEpoch, baseSequence }
-  )
-
-const ANOTHER = { producerId: 9, producerEpoch: 0, baseSequence: 0 }
-
-describe("idempotent producers", () => {
-  test("a duplicate is answered with the original offset, and stored once", async () => {
-    const topic = await freshTopic()
-    await produce(peer, topic, batchOf(["somebody else"]))
-    expect((await produce(peer, topic, from(1, 0, 3))).baseOffset).toBe(1)
-    expect((await produce(peer, topic, from(1, 3))).baseOffset).toBe(4)
-    expect(await produce(peer, topic, from(1, 0, 3))).toMatchObject({ errorCode: ErrorCode.NONE, baseOffset: 1 })
-    expect(await produce(peer, topic, from(1, 3))).toMatchObject({ errorCode: ErrorCode.NONE, baseOffset: 4 })
-    expect(await latestOffset(peer, topic)).toBe(5)
-  })
-
-  test("a duplicate of what is still on its way to the disk", async () => {
-    const dataDir = temporaryDirectory()
-    await using durable = await startBroker({ dataDir })
-    using retrier = await Peer.connect(durable.port)
-    const topic = await createTopic(retrier, "in-flight")
-    // In one segment of TCP: all are in the mailbox before the first one is durable.
-    for (let i = 0; i < 3; i++) retrier.ask(ProduceApi, 9, produceRequest(topic, from(2, 0, 2)))
-    for (let i = 0; i < 3; i++) retrier.ask(ProduceApi, 9, produceRequest(topic, from(2, 2, 2)))
-    const offsets: Array<number> = []
-    for (let i = 0; i < 6; i++) {
-      const frame = await retrier.frame()
-      // Header (correlation id, tags), one topic, its name, one partition: index, code, offset.
-      const at = 4 + 1 + 1 + 1 + topic.name.length + 1
-      expect(frame.readInt16BE(at + 4)).toBe(ErrorCode.NONE)
-      offsets.push(Number(frame.readBigInt64BE(at + 6)))
-    }
-    expect(offsets).toEqual([0, 0, 0, 2, 2, 2])
-    expect(await latestOffset(retrier, topic)).toBe(4)
-    await durable.close()
-    rmSync(dataDir, { recursive: true, force: true })
-  })
-
-  test("gaps, repetitions of a part, and old batches beyond the window", async () => {
-    const topic = await freshTopic()
-    const code = async (batch: Uint8Array) => (await produce(peer, topic, batch)).errorCode
-    expect(await code(from(3, 0))).toBe(ErrorCode.NONE)
-    expect(await code(from(3, 2))).toBe(ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER)
-    expect(await code(from(3, 0, 2))).toBe(ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER)
-    for (let sequence = 1; sequence <= 5; sequence++) expect(await code(from(3, sequence))).toBe(ErrorCode.NONE)
-    // The last five are 1 … 5: 1 is known, 0 is not.
-    expect(await produce(peer, topic, from(3, 1))).toMatchObject({ errorCode: ErrorCode.NONE, baseOffset: 1 })
-    expect(await code(from(3, 0))).toBe(ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER)
-    expect(await latestOffset(peer, topic)).toBe(6)
-  })
-
-  test("epochs: an old one is fenced, a new one starts at 0", async () => {
-    const topic = await freshTopic()
-    const code = async (batch: Uint8Array) => (await produce(peer, topic, batch)).errorCode
-    expect(await code(from(4, 7, 1, 3))).toBe(ErrorCode.NONE)
-    expect(await code(from(4, 8, 1, 2))).toBe(ErrorCode.INVALID_PRODUCER_EPOCH)
-    expect(await code(from(4, 8, 1, 4))).toBe(ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER)
-    expect(await code(from(4, 0, 1, 4))).toBe(ErrorCode.NONE)
-    expect(await code(from(4, 8, 1, 3))).toBe(ErrorCode.INVALID_PRODUCER_EPOCH)
-    expect(await code(from(4, 7, 1, 3))).toBe(ErrorCode.INVALID_PRODUCER_EPOCH)
-    expect(await latestOffset(peer, topic)).toBe(2)
-  })
-
-  test("the sequence after 2^31-1 is 0, also inside a batch", async () => {
-    const topic = await freshTopic()
-    const code = async (batch: Uint8Array) => (await produce(peer, topic, batch)).errorCode
-    expect(await code(from(5, SEQUENCE_MAX - 1, 2))).toBe(ErrorCode.NONE)
-    expect(await code(from(5, 0))).toBe(ErrorCode.NONE)
-    expect(await code(from(6, SEQUENCE_MAX - 1, 5))).toBe(ErrorCode.NONE)
-    expect(await code(from(6, 4))).toBe(ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER)
-    expect(await code(from(6, 3))).toBe(ErrorCode.NONE)
-    expect(await produce(peer, topic, from(6, SEQUENCE_MAX - 1, 5))).toMatchObject({ errorCode: 0, baseOffset: 3 })
-    expect(await latestOffset(peer, topic)).toBe(9)
-  })
-
-  test("state is that of a partition, and a refused batch leaves none", async () => {
-    const topic = await createTopic(peer, `produce-${++names}`, {}, 2)
-    const batch = from(7, 0)
-    batch[70]! ^= 1
-    expect((await produce(peer, topic, batch)).errorCode).toBe(ErrorCode.CORRUPT_MESSAGE)
-    expect((await produce(peer, topic, from(7, 12))).errorCode).toBe(ErrorCode.NONE)
-    expect((await produce(peer, topic, from(7, 99), { partition: 1 })).errorCode).toBe(ErrorCode.NONE)
-  })
-
-  test("state outlives a clean stop and a kill -9", async () => {
-    const dataDir = temporaryDirectory()
-    const node = new BrokerProcess(await freePort(), dataDir, ["--log-level", "error"])
-    try {
-      await node.start()
-      let client = await Peer.connect(node.port)
-      const topic = await createTopic(client, "kept")
-      const expectKept = async (next: number) => {
-        expect(await produce(client, topic, from(8, next - 1))).toMatchObject({ errorCode: 0, baseOffset: next - 1 })
-        expect((await produce(client, topic, from(8, next + 1))).errorCode).toBe(ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER)
-        expect((await produce(client, topic, from(8, 0, 1, -1))).errorCode).toBe(ErrorCode.INVALID_PRODUCER_EPOCH)
-        expect(await produce(client, topic, from(8, next))).toMatchObject({ errorCode: 0, baseOffset: next })
-      }
-      expect((await produce(client, topic, from(8, 0))).baseOffset).toBe(0)
-      // Records may be older than a producer id lives: what counts is when the broker saw them.
-      const aged = await createTopic(client, "aged")
-      const old = () => buildBatch([{ timestamp: Date.now() - 172_800_000, value: utf8("old") }], ANOTHER)
-      expect((await produce(client, aged, old())).baseOffset).toBe(0)
-      let next = 1
-      for (const signal of ["SIGKILL", "SIGTERM", "SIGKILL", "SIGTERM"] as const) {
-        await node.end(signal)
-        await node.start()
-        client = await Peer.connect(node.port)
-        await expectKept(next++)
-        expect(await produce(client, aged, old())).toMatchObject({ errorCode: 0, baseOffset: 0 })
-      }
-      expect(await latestOffset(client, topic)).toBe(next)
-      client[Symbol.dispose]()
-    } finally {
-      await node.end()
-      rmSync(dataDir, { recursive: true, force: true })
-    }
-  })
-})
-
-describe("topics that change what they store", () => {
-  test("LogAppendTime stamps the batch and the answer", async () => {
-    const topic = await freshTopic({ "message.timestamp.type": "LogAppendTime" })
-    const before = Date.now()
-    const answer = await produce(peer, topic, buildBatch([{ timestamp: 12_345, value: utf8("a") }]), { version: 3 })
-    expect(answer.errorCode).toBe(ErrorCode.NONE)
-    expect(answer.logAppendTimeMs).toBeGreaterThanOrEqual(before)
-    expect(answer.logAppendTimeMs).toBeLessThanOrEqual(Date.now())
-    const [batch] = batchesIn(await fetchOne(peer, topic))
-    expect(RecordBatch.isLogAppendTime(batch!, 0)).toBe(true)
-    expect(RecordBatch.maxTimestamp(batch!, 0)).toBe(answer.logAppendTimeMs)
-    // Times far ahead do not matter where the broker's time counts.
-    const far = buildBatch([{ timestamp: NOW + 30 * HOUR_MS, value: utf8("b") }])
-    expect((await produce(peer, topic, far)).errorCode).toBe(ErrorCode.NONE)
-  })
-
-  test("the change of message.timestamp.type reaches the next produce", async () => {
-    const topic = await freshTopic()
-    expect((await produce(peer, topic, batchOf(["a"]))).logAppendTimeMs).toBe(-1)
-    await peer.call(IncrementalAlterConfigsApi, 1, {
-      resources: [
-        {
-          resourceType: 2,
-          resourceName: topic.name,
-          configs: [{ name: "message.timestamp.type", configOperation: 0, value: "LogAppendTime" }]
-        }
-      ]
-    })
-    expect((await produce(peer, topic, batchOf(["a"]))).logAppendTimeMs).toBeGreaterThan(0)
-  })
-
-  test.each([
-    ["uncompressed", Codec.NONE],
-    ["gzip", Codec.GZIP],
-    ["snappy", Codec.SNAPPY],
-    ["lz4", Codec.LZ4],
-    ["zstd", Codec.ZSTD]
-  ] as const)("compression.type=%s recompresses whatever comes", async (type, codec) => {
-    const topic = await freshTopic({ "compression.type": type })
-    const values = ["one", "two", "z".repeat(500)]
-    for (const sent of Object.values(Codec)) {
-      const records = sent === Codec.NONE ? batchOf(values) : compressed(values, sent)
-      expect((await produce(peer, topic, records)).errorCode).toBe(ErrorCode.NONE)
-    }
-    const batches = batchesIn(await fetchOne(peer, topic))
-    expect(batches.map((batch) => RecordBatch.codecId(batch, 0))).toEqual([codec, codec, codec, codec, codec])
-    for (const batch of batches) {
-      const read = readAllRecords(batch, 0, decompress, 1 << 20)
-      expect(Array.isArray(read) ? read.map((r) => Buffer.from(r.value!).toString()) : read).toEqual(values)
-    }
-  })
-
-  test("max.message.bytes is looked at again after the recompression", async () => {
-    const topic = await freshTopic({ "compression.type": "uncompressed", "max.message.bytes": "1000" })
-    expect((await produce(peer, topic, compressed(["y".repeat(5000)], Codec.GZIP))).errorCode).toBe(
-      ErrorCode.MESSAGE_TOO_LARGE
-    )
-    expect(await latestOffset(peer, topic)).toBe(0)
-  })
-
-  test("compression.type=producer keeps every byte", async () => {
-    const topic = await freshTopic()
-    const sent = Object.values(Codec).map((codec) => (codec === Codec.NONE ? batchOf(["q"]) : compressed(["q"], codec)))
-    for (const records of sent) await produce(peer, topic, records)
-    const stored = batchesIn(await fetchOne(peer, topic))
-    expect(stored.map((batch) => [...batch.subarray(RecordBatch.CRC_AT)])).toEqual(
-      sent.map((batch) => [...batch.subarray(RecordBatch.CRC_AT)])
-    )
   })
 })
 
