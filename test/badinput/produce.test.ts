@@ -2,11 +2,12 @@ import { ZERO_UUID } from "@chronik-effect/core/base/Uuid.ts"
 import { ErrorCode } from "@chronik-effect/core/model/ErrorCode.ts"
 import { ProduceApi } from "@chronik-effect/core/protocol/messages/00_Produce.ts"
 import { FindCoordinatorApi } from "@chronik-effect/core/protocol/messages/10_FindCoordinator.ts"
+import { DeleteRecordsApi } from "@chronik-effect/core/protocol/messages/21_DeleteRecords.ts"
 import { buildBatch } from "@chronik-effect/core/record/BatchBuilder.ts"
 import * as RecordBatch from "@chronik-effect/core/record/RecordBatch.ts"
 import { compress } from "@chronik-effect/server/io/Compression.ts"
-import { type Broker, startBroker } from "chronik-effect/testing"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { type OpenNode, openNode } from "./OpenNode.ts"
 import { Peer } from "./Peer.ts"
 import {
   batchesIn,
@@ -27,18 +28,18 @@ import {
 const { Codec } = RecordBatch
 const HOUR_MS = 3_600_000
 
-let broker: Broker
+let broker: OpenNode
 let peer: Peer
 let names = 0
 
 beforeAll(async () => {
-  broker = await startBroker()
+  broker = await openNode()
   peer = await Peer.connect(broker.port)
 })
 
 afterAll(async () => {
   peer[Symbol.dispose]()
-  await broker.close()
+  await broker[Symbol.asyncDispose]()
 })
 
 const freshTopic = (configs: Readonly<Record<string, string>> = {}): Promise<Topic> =>
@@ -171,8 +172,8 @@ const refusals: ReadonlyArray<{
     configs: { "message.timestamp.after.max.ms": "9223372036854775807" }
   },
   {
-    name: "a transactional batch: there is no transaction that it could belong to",
-    code: ErrorCode.INVALID_TXN_STATE,
+    name: "a transactional batch in a request without a transactional id",
+    code: ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
     records: () => batchOf(["a"], { transactional: true, producerId: 1, producerEpoch: 0, baseSequence: 0 })
   }
 ]
@@ -244,6 +245,40 @@ describe("a batch that breaks a rule", () => {
     expect((await produce(peer, topic, records, { version: 7 })).errorCode).toBe(ErrorCode.INVALID_RECORD)
     expect(await latestOffset(peer, topic)).toBe(0)
   })
+})
+
+test("a transactional batch with a transactional id: there is no transaction that it could belong to", async () => {
+  const topic = await freshTopic()
+  const batch = batchOf(["a"], { transactional: true, producerId: 1, producerEpoch: 0, baseSequence: 0 })
+  const request = { ...produceRequest(topic, batch), transactionalId: "t" }
+  const { responses } = await peer.call(ProduceApi, 9, request)
+  expect(responses[0]!.partitionResponses[0]!.errorCode).toBe(ErrorCode.INVALID_TXN_STATE)
+  expect(await latestOffset(peer, topic)).toBe(0)
+  // The id alone is no transaction.
+  const plain = await peer.call(ProduceApi, 9, { ...produceRequest(topic, batchOf(["a"])), transactionalId: "t" })
+  expect(plain.responses[0]!.partitionResponses[0]!.errorCode).toBe(ErrorCode.NONE)
+})
+
+test("a refusal tells the log start where Kafka looks at the log before it refuses", async () => {
+  const topic = await freshTopic()
+  for (let i = 0; i < 3; i++) await produce(peer, topic, batchOf(["a"]))
+  await peer.call(DeleteRecordsApi, 2, {
+    topics: [{ name: topic.name, partitions: [{ partitionIndex: 0, offset: 2 }] }],
+    timeoutMs: 10_000
+  })
+  const told = async (records: Uint8Array | null, options = {}) => {
+    const { errorCode, logStartOffset } = await produce(peer, topic, records, options)
+    return [errorCode, logStartOffset]
+  }
+  expect(await told(batchOf(["a"]))).toEqual([ErrorCode.NONE, 2])
+  expect(await told(patched(batchOf(["a"]), (view) => view.setBigInt64(0, 5n)))).toEqual([ErrorCode.INVALID_RECORD, 2])
+  expect(await told(sequenced(1, -1))).toEqual([ErrorCode.INVALID_RECORD, 2])
+  for (const records of [null, new Uint8Array(0), withMagic(1), Buffer.concat([batchOf(["a"]), batchOf(["b"])])]) {
+    expect(await told(records)).toEqual([ErrorCode.INVALID_RECORD, -1])
+  }
+  expect(await told(flipped(70))).toEqual([ErrorCode.CORRUPT_MESSAGE, -1])
+  const zstd = compressed(["a"], Codec.ZSTD)
+  expect(await told(zstd, { version: 6 })).toEqual([ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, -1])
 })
 
 describe("what a produce names", () => {
@@ -320,15 +355,23 @@ describe("acks=0", () => {
   })
 })
 
-describe("min.insync.replicas above the number of replicas", () => {
-  test("refuses acks=all only", async () => {
+describe("min.insync.replicas", () => {
+  test("above the number of replicas asks for all of them, as with Kafka 4", async () => {
     const topic = await freshTopic({ "min.insync.replicas": "2" })
-    const code = async (acks: number) => (await produce(peer, topic, batchOf(["a"]), { acks })).errorCode
-    expect(await code(-1)).toBe(ErrorCode.NOT_ENOUGH_REPLICAS)
+    for (const acks of [-1, 1]) expect((await produce(peer, topic, batchOf(["a"]), { acks })).errorCode).toBe(0)
+    expect(await latestOffset(peer, topic)).toBe(2)
+  })
+
+  test("below it: acks=all is refused before anything is stored, other values are not", async () => {
+    const topic = await freshTopic({ "min.insync.replicas": "2" })
+    // As if another replica had fallen behind: a node on its own has none.
+    broker.partitions.find(topic.name, 0)!.replicas = 2
+    const answer = await produce(peer, topic, batchOf(["a"]))
+    expect(answer).toMatchObject({ errorCode: ErrorCode.NOT_ENOUGH_REPLICAS, baseOffset: -1, logStartOffset: 0 })
     expect(await latestOffset(peer, topic)).toBe(0)
-    expect(await code(1)).toBe(ErrorCode.NONE)
+    expect((await produce(peer, topic, batchOf(["a"]), { acks: 1 })).errorCode).toBe(ErrorCode.NONE)
     peer.ask(ProduceApi, 9, produceRequest(topic, batchOf(["b"]), { acks: 0 }))
-    expect(await code(1)).toBe(ErrorCode.NONE)
+    expect((await produce(peer, topic, batchOf(["c"]), { acks: 1 })).errorCode).toBe(ErrorCode.NONE)
     expect(await latestOffset(peer, topic)).toBe(3)
   })
 })

@@ -65,6 +65,14 @@ describe("idempotent producers", () => {
     rmSync(dataDir, { recursive: true, force: true })
   })
 
+  test("only a producer id makes a producer idempotent: kafkajs sends epoch and sequence 0 without one", async () => {
+    const topic = await freshTopic()
+    const batch = batchOf(["k"], { producerId: -1, producerEpoch: 0, baseSequence: 0 })
+    for (const baseOffset of [0, 1]) {
+      expect(await produce(peer, topic, batch, { version: 7 })).toMatchObject({ errorCode: 0, baseOffset })
+    }
+  })
+
   test("gaps, repetitions of a part, and old batches beyond the window", async () => {
     const topic = await freshTopic()
     const code = async (batch: Uint8Array) => (await produce(peer, topic, batch)).errorCode

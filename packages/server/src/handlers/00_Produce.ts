@@ -62,6 +62,18 @@ const unanswered = (index: number): PartitionAnswer => ({
   errorMessage: null
 })
 
+/** Kafka tells where the log starts with every refusal but these. */
+const WITHOUT_LOG_START: ReadonlySet<ErrorCode> = new Set([
+  ErrorCode.CORRUPT_MESSAGE,
+  ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+  ErrorCode.NOT_LEADER_OR_FOLLOWER,
+  ErrorCode.MESSAGE_TOO_LARGE,
+  ErrorCode.RECORD_LIST_TOO_LARGE,
+  ErrorCode.KAFKA_STORAGE_ERROR,
+  ErrorCode.UNKNOWN_TOPIC_ID,
+  ErrorCode.REQUEST_TIMED_OUT
+])
+
 class PendingProduce implements AppendWaiter {
   readonly #services: Services
   readonly #request: Request
@@ -91,7 +103,7 @@ class PendingProduce implements AppendWaiter {
       topicId: topic.topicId,
       partitionResponses: topic.partitionData.map((data) => {
         const answer = unanswered(data.index)
-        this.#partition(topic.name, topic.topicId, data.index, data.records, answer, nowMillis)
+        this.#partition(topic.name, topic.topicId, data.index, data.records, answer, nowMillis, body.transactionalId)
         return answer
       })
     }))
@@ -120,7 +132,8 @@ class PendingProduce implements AppendWaiter {
     index: number,
     records: Uint8Array | null,
     answer: PartitionAnswer,
-    nowMillis: number
+    nowMillis: number,
+    transactionalId: string | null
   ): void {
     const { partitions } = this.#services
     const byId = this.#request.apiVersion >= 13
@@ -132,17 +145,18 @@ class PendingProduce implements AppendWaiter {
     if (partition.internal && this.#request.clientId !== "__admin_client") {
       return this.#refuse(answer, ErrorCode.INVALID_TOPIC_EXCEPTION)
     }
-    const accepted = acceptBatch(records, partition.settings, this.#request.apiVersion, nowMillis)
+    answer.logStartOffset = partition.logStartOffset
+    const { apiVersion } = this.#request
+    const accepted = acceptBatch(records, partition.settings, apiVersion, nowMillis, transactionalId)
     if (!(accepted instanceof Uint8Array)) return this.#refuseBatch(answer, accepted)
     if (partition.settings.timestampType === "LogAppendTime") answer.logAppendTimeMs = nowMillis
     this.#append(partition, accepted, answer)
   }
 
   #append(partition: Partition, batch: Uint8Array, answer: PartitionAnswer): void {
-    if (partition.inSyncReplicas < partition.settings.minInsyncReplicas && this.#acks === -1) {
+    if (partition.lacksReplicas && this.#acks === -1) {
       return this.#refuse(answer, ErrorCode.NOT_ENOUGH_REPLICAS)
     }
-    answer.logStartOffset = partition.logStartOffset
     this.#outstanding++
     this.#request.retain()
     partition.append(new Append(this, answer, batch, 0, batch.length, this.#acks))
@@ -152,13 +166,14 @@ class PendingProduce implements AppendWaiter {
     answer.errorCode = errorCode
     answer.baseOffset = -1
     answer.logAppendTimeMs = -1
-    answer.logStartOffset = -1
+    if (WITHOUT_LOG_START.has(errorCode)) answer.logStartOffset = -1
     this.#failed = errorCode
     if (this.#acks === 0 && this.#answered) this.#closeUnanswered()
   }
 
   #refuseBatch(answer: PartitionAnswer, refused: RefusedBatch): void {
     this.#refuse(answer, refused.errorCode)
+    if (refused.beforeLog) answer.logStartOffset = -1
     answer.errorMessage = refused.message
     answer.recordErrors = refused.recordErrors.map((e) => ({
       batchIndex: e.batchIndex,

@@ -6,6 +6,10 @@
  * upload (v11), which say "none" since nothing is tiered. A special value that the request's version does not know is
  * UNSUPPORTED_VERSION for that partition. A time finds the first record at or after it, exact to the record; what lies at
  * or beyond the readable end is hidden. Ends carry no timestamp.
+ *
+ * Traps: a partition that is named twice is answered once, with INVALID_REQUEST; an isolation level that there is not makes
+ * every partition an UNKNOWN_SERVER_ERROR, Kafka's code for it. The start of a log without records belongs to the current
+ * leader epoch.
  * @see KIP-79, KIP-207, KIP-734
  */
 import { ErrorCode } from "@chronik-effect/core/model/ErrorCode.ts"
@@ -47,11 +51,15 @@ export const make = Effect.gen(function* () {
     api: ListOffsetsApi,
     handle: Effect.fnUntraced(function* (request, { apiVersion }) {
       const repeated = repeatedPartitions(request)
+      const answered = new Set<string>()
       const topics = yield* Effect.forEach(request.topics, ({ name, partitions: asked }) =>
         Effect.map(
-          Effect.forEach(asked, (one) => {
+          Effect.forEach(asked.filter(oncePerPartition(name, answered)), (one) => {
             if (repeated.has(`${name}/${one.partitionIndex}`)) {
               return Effect.succeed(refused(one.partitionIndex, ErrorCode.INVALID_REQUEST))
+            }
+            if (request.isolationLevel !== 0 && request.isolationLevel !== READ_COMMITTED) {
+              return Effect.succeed(refused(one.partitionIndex, ErrorCode.UNKNOWN_SERVER_ERROR))
             }
             const partition = partitions.find(name, one.partitionIndex)
             if (partition === undefined) {
@@ -89,6 +97,15 @@ const repeatedPartitions = (request: ListOffsetsRequest): ReadonlySet<string> =>
   return repeated
 }
 
+const oncePerPartition =
+  (topic: string, seen: Set<string>) =>
+  ({ partitionIndex }: Asked): boolean => {
+    const key = `${topic}/${partitionIndex}`
+    if (seen.has(key)) return false
+    seen.add(key)
+    return true
+  }
+
 const refused = (partitionIndex: number, errorCode: ErrorCode): Answer => ({
   partitionIndex,
   errorCode,
@@ -104,6 +121,9 @@ const found = (partition: Partition, offset: number, timestamp: number, leaderEp
   offset,
   leaderEpoch
 })
+
+const epochOfStart = ({ logStartOffset, logEndOffset, leaderEpoch, store }: Partition): number =>
+  logStartOffset === logEndOffset ? leaderEpoch : store.epochs.epochAt(logStartOffset)
 
 const listOne = (
   partition: Partition,
@@ -125,9 +145,7 @@ const listOne = (
       return Effect.succeed(found(partition, end, -1, partition.leaderEpoch))
     case EARLIEST:
     case EARLIEST_LOCAL:
-      return Effect.succeed(
-        found(partition, partition.logStartOffset, -1, partition.store.epochs.epochAt(partition.logStartOffset))
-      )
+      return Effect.succeed(found(partition, partition.logStartOffset, -1, epochOfStart(partition)))
     case LATEST_TIERED:
     case EARLIEST_PENDING_UPLOAD:
       return Effect.succeed(nothing)

@@ -47,6 +47,10 @@ export const make = Effect.gen(function* () {
     api: InitProducerIdApi,
     handle: (request) => {
       if (request.transactionalId !== null) return Effect.succeed(refused(ErrorCode.INVALID_REQUEST))
+      // One without the other says nothing.
+      if ((request.producerId === -1) !== (request.producerEpoch === -1)) {
+        return Effect.succeed(refused(ErrorCode.INVALID_REQUEST))
+      }
       return nextId.pipe(
         Effect.map((producerId) => ({ throttleTimeMs: 0, errorCode: ErrorCode.NONE, producerId, producerEpoch: 0 })),
         Effect.catchTag("MetadataError", () => Effect.succeed(refused(ErrorCode.COORDINATOR_NOT_AVAILABLE)))

@@ -19,6 +19,7 @@ import {
   HEADER_BYTES,
   isTransactional,
   LOG_OVERHEAD,
+  magic,
   RECORDS_AT,
   setLogAppendTime,
   sizeInBytes,
@@ -33,6 +34,8 @@ import {
 import { compress, decompress } from "../io/Compression.ts"
 
 export interface RefusedBatch {
+  /** Already the shape of the request is wrong, so the partition was not even looked at: its log start is not told. */
+  readonly beforeLog: boolean
   readonly errorCode: ErrorCode
   readonly message: string
   readonly recordErrors: ReadonlyArray<RecordError>
@@ -43,8 +46,17 @@ const DECOMPRESSED_BYTES_MAX = 256 * 1024 * 1024
 
 /** Nobody coordinates transactions here: stored, the batch would lie in one that never ends, as soon as somebody does. */
 const NO_TRANSACTION: RefusedBatch = {
+  beforeLog: true,
   errorCode: ErrorCode.INVALID_TXN_STATE,
   message: "The record batch belongs to a transaction, and this broker has none open: it does not serve transactions.",
+  recordErrors: []
+}
+
+/** Kafka asks for the authorization of a transactional id, and there is none to be authorized. */
+const NO_TRANSACTIONAL_ID: RefusedBatch = {
+  beforeLog: true,
+  errorCode: ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+  message: "The record batch belongs to a transaction, and the request names no transactional id.",
   recordErrors: []
 }
 
@@ -61,10 +73,12 @@ export const acceptBatch = (
   records: Uint8Array | null,
   settings: TopicSettings,
   apiVersion: number,
-  nowMillis: number
+  nowMillis: number,
+  transactionalId: string | null
 ): Uint8Array | RefusedBatch => {
   if (records === null) {
     return {
+      beforeLog: true,
       errorCode: ErrorCode.INVALID_RECORD,
       message: "The request names a partition without records.",
       recordErrors: []
@@ -72,23 +86,30 @@ export const acceptBatch = (
   }
   const errorCode = validateProduceBatch(records, 0, records.length, rulesOf(settings, apiVersion, nowMillis))
   if (errorCode !== ErrorCode.NONE) return explained(records, settings, apiVersion, nowMillis)
-  if (isTransactional(records, 0)) return NO_TRANSACTION
+  if (isTransactional(records, 0)) return transactionalId === null ? NO_TRANSACTIONAL_ID : NO_TRANSACTION
   const size = sizeInBytes(records, 0)
   let bytes = size === records.length ? records : records.subarray(0, size)
   if (settings.compressionType !== "producer" && CODEC_OF[settings.compressionType] !== codecId(bytes, 0)) {
     const recompressed = recompress(bytes, CODEC_OF[settings.compressionType])
     if (recompressed instanceof CompressionFault) {
-      return { errorCode: ErrorCode.CORRUPT_MESSAGE, message: recompressed.message, recordErrors: [] }
+      return refuse(ErrorCode.CORRUPT_MESSAGE, recompressed.message)
     }
     if (recompressed.length > settings.maxMessageBytes) {
       const message = `The batch has ${recompressed.length} bytes after recompression, more than max.message.bytes=${settings.maxMessageBytes}.`
-      return { errorCode: ErrorCode.MESSAGE_TOO_LARGE, message, recordErrors: [] }
+      return refuse(ErrorCode.MESSAGE_TOO_LARGE, message)
     }
     bytes = recompressed
   }
   if (settings.timestampType === "LogAppendTime") setLogAppendTime(bytes, 0, nowMillis)
   return bytes
 }
+
+const refuse = (errorCode: ErrorCode, message: string): RefusedBatch => ({
+  beforeLog: false,
+  errorCode,
+  message,
+  recordErrors: []
+})
 
 /** The refused batch once more, with the reasons written down: the usual path has no object for them. */
 const explained = (
@@ -105,8 +126,16 @@ const explained = (
     rulesOf(settings, apiVersion, nowMillis),
     rejection
   )
-  return { errorCode, message: rejection.message, recordErrors: rejection.recordErrors }
+  const { message, recordErrors } = rejection
+  return { beforeLog: isMisshapen(records, errorCode), errorCode, message, recordErrors }
 }
+
+/** Exactly one whole batch of magic 2, of a codec that the version knows: Kafka looks at that before it looks for the log. */
+const isMisshapen = (records: Uint8Array, errorCode: ErrorCode): boolean =>
+  errorCode === ErrorCode.UNSUPPORTED_COMPRESSION_TYPE ||
+  records.length < HEADER_BYTES ||
+  magic(records, 0) !== 2 ||
+  sizeInBytes(records, 0) !== records.length
 
 /** One object for all calls: it does not outlive the validation that it is made for, and nothing suspends in between. */
 const rules: { -readonly [K in keyof BatchRules]: BatchRules[K] } = {

@@ -46,6 +46,8 @@ export interface PartitionParts {
   readonly topicId: string
   readonly partition: number
   readonly leaderEpoch: number
+  /** Counted replicas, in sync or not. */
+  readonly replicas: number
   readonly inSyncReplicas: number
   /** One of the broker's own topics: clients may read it, not write it. */
   readonly internal: boolean
@@ -70,6 +72,7 @@ export class Partition {
   readonly watermarks: Watermarks
   readonly internal: boolean
   leaderEpoch: number
+  replicas: number
   inSyncReplicas: number
   settings: TopicSettings
   /** Records appended since the start of the process, for metrics. */
@@ -97,6 +100,7 @@ export class Partition {
     this.store = parts.store
     this.internal = parts.internal
     this.leaderEpoch = parts.leaderEpoch
+    this.replicas = parts.replicas
     this.inSyncReplicas = parts.inSyncReplicas
     this.settings = parts.settings
     this.#wal = parts.wal
@@ -122,6 +126,10 @@ export class Partition {
   /** NONE while the partition serves; otherwise the code that every append gets. */
   get closedWith(): ErrorCode {
     return this.#closed
+  }
+  /** Too few replicas are in sync for acks=all. A topic cannot ask for more replicas than it has. */
+  get lacksReplicas(): boolean {
+    return this.inSyncReplicas < Math.min(this.settings.minInsyncReplicas, this.replicas)
   }
   get mailboxDepth(): number {
     return this.#mailbox === undefined ? 0 : Queue.sizeUnsafe(this.#mailbox)

@@ -108,6 +108,7 @@ class Hosting {
         topicId: topic.topicId,
         partition: image.partition,
         leaderEpoch: image.leaderEpoch,
+        replicas: image.replicas.length - image.adding.length,
         inSyncReplicas: image.isr.length,
         internal: topic.internal,
         stream: image.stream,
@@ -155,6 +156,7 @@ class Hosting {
     const image = topic.partitions[number]
     if (partition === undefined || image === undefined) return
     partition.leaderEpoch = image.leaderEpoch
+    partition.replicas = image.replicas.length - image.adding.length
     partition.inSyncReplicas = image.isr.length
     partition.wakeReaders()
   }

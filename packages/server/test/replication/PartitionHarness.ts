@@ -63,6 +63,7 @@ export const startNode = (
         const parts = {
           ...identity,
           leaderEpoch,
+          replicas: 1,
           inSyncReplicas: 1,
           internal: false,
           store: stores.open(identity),
