@@ -201,12 +201,19 @@ const layerNode = (config: NodeConfigShape) => {
     Layer.provideMerge(PartitionStores.layer({ dataDir: directory, decompress, warmBytes: memoryBytes() * WARM_SHARE }))
   )
   const Serving = layerHandlers.pipe(Layer.provideMerge(GroupCoordinator.layer), Layer.provideMerge(Registration))
-  const Listener = KafkaListener.layerOnPort({
-    drainMs: DRAIN_MS,
-    requestBytesMax: broker.integer("socket.request.max.bytes"),
-    connectionsMax: broker.integer("max.connections"),
-    connectionsMaxIdleMs: broker.integer("connections.max.idle.ms")
-  })
+  const Listener = Layer.unwrap(
+    Effect.map(MetadataStore, (metadata) =>
+      KafkaListener.layerOnPort({
+        drainMs: DRAIN_MS,
+        requestBytesMax: broker.integer("socket.request.max.bytes"),
+        connectionLimits: () => ({
+          connectionsMax: metadata.brokerConfig().integer("max.connections"),
+          connectionsPerIpMax: metadata.brokerConfig().integer("max.connections.per.ip")
+        }),
+        connectionsMaxIdleMs: broker.integer("connections.max.idle.ms")
+      })
+    )
+  )
   return Layer.effect(Started, makeStarted).pipe(
     Layer.provideMerge(Listener),
     Layer.provideMerge(Serving),

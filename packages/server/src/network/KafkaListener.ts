@@ -30,9 +30,16 @@ export class KafkaPort extends Context.Service<KafkaPort, Listening>()("chronik/
     Layer.effect(KafkaPort, listen(options))
 }
 
-export interface KafkaListenerOptions extends Partial<Omit<TrafficLimits, "idleSweepsMax" | "stuckSweepsMax">> {
+export interface ConnectionLimits {
   /** `max.connections`. */
-  readonly connectionsMax?: number
+  readonly connectionsMax: number
+  /** `max.connections.per.ip`. */
+  readonly connectionsPerIpMax: number
+}
+
+export interface KafkaListenerOptions extends Partial<Omit<TrafficLimits, "idleSweepsMax" | "stuckSweepsMax">> {
+  /** Asked for each new connection: they may change while the node runs. */
+  readonly connectionLimits?: () => ConnectionLimits
   /** `connections.max.idle.ms`. */
   readonly connectionsMaxIdleMs?: number
   /** After this time a peer is given up that holds the node's receive memory and sends nothing. */
@@ -42,7 +49,7 @@ export interface KafkaListenerOptions extends Partial<Omit<TrafficLimits, "idleS
 }
 
 export const listenerDefaults: Required<KafkaListenerOptions> = {
-  connectionsMax: 10_000,
+  connectionLimits: () => ({ connectionsMax: 10_000, connectionsPerIpMax: 10_000 }),
   connectionsMaxIdleMs: 600_000,
   stuckMs: 10_000,
   drainMs: 5_000,
@@ -100,7 +107,7 @@ const make = Effect.fnUntraced(function* (given: KafkaListenerOptions) {
     },
     warnings.warn
   )
-  const connections = new Connections(traffic, handler, options.connectionsMax)
+  const connections = new Connections(traffic, handler, options.connectionLimits)
   const shutdown = yield* Effect.cached(shutDown(port, connections, options.drainMs))
   yield* Effect.addFinalizer(() =>
     Effect.andThen(
@@ -129,28 +136,28 @@ class Connections implements ConnectionHandler {
   private readonly admit: (typeof RequestHandler.Service)["admit"]
   /** Connections that were not admitted and whose peers have to wait before they learn it. */
   private readonly turnedAway: Set<NetSocket> = new Set()
-  private readonly max: number
+  private readonly limits: () => ConnectionLimits
+  /** Open connections by the address of their peer. */
+  private readonly byAddress = new Map<string, number>()
   private lastId = 0
   /** Those that still owe answers to their peer. */
   private readonly owing: Set<unknown> = new Set()
   private onSettled: (() => void) | undefined = undefined
   private onEmpty: (() => void) | undefined = undefined
 
-  constructor(traffic: Traffic, handler: typeof RequestHandler.Service, max: number) {
+  constructor(traffic: Traffic, handler: typeof RequestHandler.Service, limits: () => ConnectionLimits) {
     this.traffic = traffic
     this.handle = handler.handle
     this.notify = handler.closed
     this.admit = handler.admit
-    this.max = max
+    this.limits = limits
   }
 
   readonly add = (socket: NetSocket): void => {
-    if (this.all.size + this.turnedAway.size >= this.max) {
+    const full = this.fullFor(socket.remoteAddress)
+    if (full !== undefined) {
       this.traffic.stats.connectionsRefused++
-      this.traffic.warn(
-        "refused",
-        `A connection from ${socket.remoteAddress} was refused: max.connections=${this.max} are open already.`
-      )
+      this.traffic.warn("refused", `A connection from ${socket.remoteAddress} was refused: ${full} are open already.`)
       socket.destroy()
       return
     }
@@ -162,8 +169,18 @@ class Connections implements ConnectionHandler {
     this.traffic.stats.connectionsAccepted++
     const connection = new Connection(++this.lastId, socket, this.traffic, this)
     this.all.add(connection)
+    this.byAddress.set(socket.remoteAddress, (this.byAddress.get(socket.remoteAddress) ?? 0) + 1)
     this.owing.add(connection)
     socket.start(connection)
+  }
+
+  /** The limit that one more connection would break. */
+  private fullFor(address: string): string | undefined {
+    const { connectionsMax, connectionsPerIpMax } = this.limits()
+    if (this.all.size + this.turnedAway.size >= connectionsMax) return `max.connections=${connectionsMax}`
+    return (this.byAddress.get(address) ?? 0) >= connectionsPerIpMax
+      ? `max.connections.per.ip=${connectionsPerIpMax}`
+      : undefined
   }
 
   private turnAway(socket: NetSocket): void {
@@ -192,7 +209,7 @@ class Connections implements ConnectionHandler {
   }
 
   readonly closed: ConnectionHandler["closed"] = (connection) => {
-    this.all.delete(connection as Connection)
+    if (this.all.delete(connection as Connection)) this.forget(connection.remoteAddress)
     this.owing.delete(connection)
     try {
       this.notify(connection)
@@ -200,6 +217,12 @@ class Connections implements ConnectionHandler {
       this.traffic.warn("handler", `Forgetting the closed connection ${connection.id} failed: ${String(cause)}.`)
     }
     this.report()
+  }
+
+  private forget(address: string): void {
+    const left = (this.byAddress.get(address) ?? 1) - 1
+    if (left === 0) this.byAddress.delete(address)
+    else this.byAddress.set(address, left)
   }
 
   private report(): void {

@@ -174,13 +174,37 @@ describe.each(["onread", "data"] as const)("the listener whose connections read 
   })
 
   it("refuses connections beyond the limit", async () => {
-    const { listener, connect } = await start({ connectionsMax: 2 })
+    const { listener, connect } = await start({
+      connectionLimits: () => ({ connectionsMax: 2, connectionsPerIpMax: 100 })
+    })
     const [first] = [await connect(), await connect()]
     const third = await connect()
     await until("the third is closed", () => third.isClosed)
     expect(listener.stats.connectionsRefused).toBe(1)
     first.socket.destroy()
     await until("there is room again", () => listener.stats.connectionsOpen === 1)
+    const fourth = await connect()
+    fourth.send(requestFrame(1, Command.ANSWER))
+    await until("it is served", () => fourth.answers.length === 1)
+  })
+
+  it("refuses connections of one address beyond their limit, which may change meanwhile", async () => {
+    let connectionsPerIpMax = 1
+    const { listener, connect, logged } = await start({
+      connectionLimits: () => ({ connectionsMax: 100, connectionsPerIpMax })
+    })
+    const first = await connect()
+    const second = await connect()
+    await until("the second is closed", () => second.isClosed)
+    await until("it is logged", () => logged.some((line) => line.includes("max.connections.per.ip=1")))
+    connectionsPerIpMax = 2
+    const third = await connect()
+    third.send(requestFrame(1, Command.ANSWER))
+    await until("it is served", () => third.answers.length === 1)
+    first.socket.destroy()
+    third.socket.destroy()
+    await until("both are forgotten", () => listener.stats.connectionsOpen === 0)
+    connectionsPerIpMax = 1
     const fourth = await connect()
     fourth.send(requestFrame(1, Command.ANSWER))
     await until("it is served", () => fourth.answers.length === 1)
