@@ -97,6 +97,34 @@ describe("DeleteRecords", () => {
     expect((await fetchOne(peer, topic, { offset: 1 })).errorCode).toBe(ErrorCode.NONE)
   })
 
+  test("keeps the sequences of producers whose records are gone", async () => {
+    const topic = await createTopic(peer, fresh())
+    const numbers = { producerId: 900, producerEpoch: 0 }
+    const first = batchOf(["a", "b"], { ...numbers, baseSequence: 0 })
+    expect((await produce(peer, topic, first)).baseOffset).toBe(0)
+    await deleteRecords(topic.name, -1)
+    expect(await produce(peer, topic, first)).toMatchObject({ errorCode: 0, baseOffset: 0 })
+    const gap = await produce(peer, topic, batchOf(["c"], { ...numbers, baseSequence: 3 }))
+    expect(gap.errorCode).toBe(ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER)
+    expect((await produce(peer, topic, batchOf(["c"], { ...numbers, baseSequence: 2 }))).baseOffset).toBe(2)
+  })
+
+  test("answers a partition once, by the last word on it", async () => {
+    const { name } = await filled(4)
+    const topics = [
+      { name, partitions: [{ partitionIndex: 0, offset: 99 }] },
+      {
+        name,
+        partitions: [
+          { partitionIndex: 0, offset: 3 },
+          { partitionIndex: 0, offset: 2 }
+        ]
+      }
+    ]
+    const answer = await peer.call(DeleteRecordsApi, 2, { topics, timeoutMs: 0 })
+    expect(answer.topics).toEqual([{ name, partitions: [{ partitionIndex: 0, lowWatermark: 2, errorCode: 0 }] }])
+  })
+
   test("beyond the high watermark, or below -1, is OFFSET_OUT_OF_RANGE", async () => {
     const { name } = await filled(2)
     expect(await deleteRecords(name, 3)).toEqual([ErrorCode.OFFSET_OUT_OF_RANGE, -1])

@@ -353,6 +353,27 @@ it("compacts and removes where the policy names both", () =>
     })
   ))
 
+it("knows after a crash what producers wrote whose records were deleted, from files and from the WAL", () =>
+  onNode({ "cleanup.policy": "delete" }, (world) =>
+    Effect.gen(function* () {
+      const numbered = (baseSequence: number, producerId: number) =>
+        buildBatch([record("a", "1", 1)], { producerId, producerEpoch: 1, baseSequence })
+      yield* handOver(partitionOf(world.stack), numbered(4, 5))
+      yield* settle(world)
+      yield* handOver(partitionOf(world.stack), numbered(9, 6))
+      expect(yield* partitionOf(world.stack).deleteRecords(2)).toBe(2)
+      const left = world.disk.crash("lost", 1)
+      const again = yield* startStack(left.service)
+      const { store } = partitionOf(again)
+      expect(store.logStartOffset).toBe(2)
+      const now = again.stores.context.nowMillis()
+      expect(store.producers.check(numbered(4, 5), 0, now).duplicate?.baseOffset).toBe(0)
+      expect(store.producers.check(numbered(9, 6), 0, now).duplicate?.baseOffset).toBe(1)
+      expect(store.producers.check(numbered(6, 5), 0, now).errorCode).toBe(45)
+      yield* again.close
+    })
+  ))
+
 it("lets a reader of removed records end what it has begun, and tells the next one", () =>
   onNode({ "cleanup.policy": "delete" }, (world) =>
     Effect.gen(function* () {

@@ -16,6 +16,7 @@ import {
   type DeleteRecordsResponse
 } from "@chronik-effect/core/protocol/messages/21_DeleteRecords.ts"
 import { Effect } from "effect"
+import { PROPOSE_TIMEOUT_MS } from "../metadata/MetadataStore.ts"
 import type { Partition } from "../replication/Partition.ts"
 import { Partitions } from "../replication/Partitions.ts"
 import type { Handler } from "./Handler.ts"
@@ -32,9 +33,9 @@ export const make = Effect.gen(function* () {
     api: DeleteRecordsApi,
     handle: ({ topics, timeoutMs }) =>
       Effect.forEach(
-        topics,
-        ({ name, partitions: asked }) =>
-          Effect.forEach(asked, (one) => cut(partitions.find(name, one.partitionIndex), one, timeoutMs), {
+        lastWords(topics),
+        ([name, asked]) =>
+          Effect.forEach(asked.values(), (one) => cut(partitions.find(name, one.partitionIndex), one, timeoutMs), {
             concurrency: "unbounded"
           }).pipe(Effect.map((answers) => ({ name, partitions: answers }))),
         { concurrency: "unbounded" }
@@ -42,6 +43,17 @@ export const make = Effect.gen(function* () {
   }
   return handler
 })
+
+/** Of a partition that is asked for several times the last one counts, and is answered. */
+const lastWords = (topics: DeleteRecordsRequest["topics"]): ReadonlyMap<string, ReadonlyMap<number, Asked>> => {
+  const words = new Map<string, Map<number, Asked>>()
+  for (const { name, partitions } of topics) {
+    const asked = words.get(name) ?? new Map<number, Asked>()
+    words.set(name, asked)
+    for (const one of partitions) asked.set(one.partitionIndex, one)
+  }
+  return words
+}
 
 const refused = ({ partitionIndex }: Asked, errorCode: ErrorCode): Answer => ({
   partitionIndex,
@@ -66,7 +78,8 @@ const cut = (partition: Partition | undefined, asked: Asked, timeoutMs: number):
       (lowWatermark): Answer => ({ partitionIndex: asked.partitionIndex, lowWatermark, errorCode: ErrorCode.NONE })
     ),
     Effect.timeoutOrElse({
-      duration: Math.max(0, timeoutMs),
+      // A request without patience still waits for its one sync: Kafka waits for followers only.
+      duration: timeoutMs > 0 ? timeoutMs : PROPOSE_TIMEOUT_MS,
       orElse: () => Effect.succeed(refused(asked, ErrorCode.REQUEST_TIMED_OUT))
     }),
     Effect.catchTags({

@@ -27,7 +27,7 @@ export const make = Effect.gen(function* () {
   const { context } = yield* PartitionStores
 
   const describe = (topic: string, partitionIndex: number): Answer => {
-    const refused = (errorCode: ErrorCode, errorMessage: string): Answer => ({
+    const refused = (errorCode: ErrorCode, errorMessage: string | null): Answer => ({
       partitionIndex,
       errorCode,
       errorMessage,
@@ -37,7 +37,8 @@ export const make = Effect.gen(function* () {
     if (problem !== undefined) return refused(ErrorCode.INVALID_TOPIC_EXCEPTION, problem)
     const partition = partitions.find(topic, partitionIndex)
     if (partition === undefined) {
-      return refused(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "This server does not host this topic-partition.")
+      const message = partitions.knows(topic) ? null : "This server does not host this topic-partition."
+      return refused(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, message)
     }
     const activeProducers = [...partition.store.producers.active(context.nowMillis())].map((producer) => ({
       producerId: producer.producerId,

@@ -40,6 +40,8 @@ interface RecoveredBatch {
 /** One stream of the WAL, and its entry in the checkpoint. */
 export class RecoveredStream {
   batches: Array<RecoveredBatch> = []
+  /** With producer ids, below the log start and in no snapshot. */
+  belowStart: ReadonlyArray<RecoveredBatch> = []
   logStartOffset = 0
   highWatermark = 0
   epochs = new LeaderEpochs()
@@ -74,6 +76,10 @@ export class RecoveredStream {
       for (const batch of this.batches) newest.set(batch.baseOffset, batch)
       this.batches = [...newest.values()].sort((a, b) => a.baseOffset - b.baseOffset)
     }
+    // Their records are gone; what their producers wrote last is still to be known.
+    this.belowStart = this.batches.filter(({ header, endOffset }) => {
+      return header !== undefined && endOffset > this.settledOffset && endOffset <= this.logStartOffset
+    })
     // Copies carried forward stay in the WAL after they were settled together with what followed them.
     const first = Math.max(this.logStartOffset, this.settledOffset)
     this.batches = this.batches.filter((batch) => batch.endOffset > first)
@@ -349,7 +355,8 @@ const recoverProducers = (store: PartitionStore, recovered: RecoveredStream): vo
   const hasFiles = store.segments.files.length > 0
   // Where no snapshot can be used the files tell, from their beginning.
   let known = snapshots.length > 0 && hasFiles ? store.segments.firstOffset : -1
-  for (const snapshot of hasFiles ? snapshots : []) {
+  // Also where no file is left: sequences outlive the records that retention has taken.
+  for (const snapshot of snapshots) {
     producers.decode(snapshot.state)
     // Taken ahead of what became durable: what it lost may be in the older one.
     if (snapshot.endOffset <= store.logEndOffset || producers.truncateTo(store.logEndOffset)) {
@@ -360,7 +367,7 @@ const recoverProducers = (store: PartitionStore, recovered: RecoveredStream): vo
   }
   // Without any snapshot no batch in files has a producer: the settler writes one before it lets the first such batch go.
   if (known >= 0 && known < store.segments.endOffset) replayFiles(store, producers, known)
-  for (const { baseOffset, header, maxTimestamp } of recovered.batches) {
+  for (const { baseOffset, header, maxTimestamp } of [...recovered.belowStart, ...recovered.batches]) {
     if (header !== undefined && baseOffset >= known)
       producers.appended(header, 0, baseOffset, seenMillis(store, maxTimestamp))
   }

@@ -245,7 +245,8 @@ export class PartitionStore {
     this.version++
     this.epochs.startAt(offset)
     this.segments.removeBelow(offset)
-    if (offset >= this.#logEndOffset) {
+    // At the log end everything goes but the producers' sequences: they expire by time only.
+    if (offset > this.#logEndOffset) {
       this.index.clear()
       // The records that were skipped over are not known, nor what they made of their producers.
       if (offset > this.#logEndOffset) this.producers.clear()
