@@ -65,13 +65,6 @@ export const administrationRules: ReadonlyArray<Rule> = [
   },
   {
     api: "ApiVersions",
-    path: "apiKeys.minVersion",
-    what: "ours offers Produce from version 0",
-    when: ({ kafkaAround, ours }) => kafkaAround.at(-1)?.apiKey === 0 && ours === 0,
-    reason: "Kafka 4 does so too since KAFKA-18659: a higher minimum makes older librdkafka stop compressing."
-  },
-  {
-    api: "ApiVersions",
     path: /^(supportedFeatures|finalizedFeatures)\[\]$/,
     what: "features other than metadata.version and group.version are not listed",
     when: ({ kafka, ours }) => ours === undefined && !SHARED_FEATURES.has((kafka as Value).name),

@@ -52,14 +52,6 @@ export const recordRules: ReadonlyArray<Rule> = [
   {
     api: "Produce",
     path: "responses.partitionResponses.errorCode",
-    what: "a codec that does not exist, or compressed bytes that do not decompress: ours INVALID_RECORD, Kafka UNKNOWN_SERVER_ERROR",
-    when: ({ kafka, ours }) => kafka === -1 && ours === 87,
-    reason:
-      "The request is wrong, not the server; UNKNOWN_SERVER_ERROR makes operators look for a fault that is not there."
-  },
-  {
-    api: "Produce",
-    path: "responses.partitionResponses.errorCode",
     what: "a negative epoch of a producer that the partition does not know: ours INVALID_PRODUCER_EPOCH, Kafka UNKNOWN_SERVER_ERROR",
     when: ({ kafka, ours }) => kafka === -1 && ours === 47,
     reason: "It is what Kafka answers too once it knows the producer."
