@@ -123,8 +123,8 @@ describe("what one fetch gets", () => {
     expect(await code(0)).toBe(ErrorCode.NONE)
     expect(await code(1)).toBe(ErrorCode.UNKNOWN_LEADER_EPOCH)
     expect(await code(0x7fffffff)).toBe(ErrorCode.UNKNOWN_LEADER_EPOCH)
-    // Below the current epoch 0 there is only "none": -2 is no epoch at all and must not be served as if it were current.
-    expect(await code(-2)).toBe(ErrorCode.FENCED_LEADER_EPOCH)
+    // Below the current epoch 0 there is only "none", and in a fetch Kafka takes any negative number for it.
+    expect(await code(-2)).toBe(ErrorCode.NONE)
   })
 
   test("the epoch of the last fetched record: a known one serves, one that has not begun cannot be ours", async () => {
@@ -137,6 +137,10 @@ describe("what one fetch gets", () => {
       expect(unknown.errorCode).toBe(ErrorCode.OFFSET_OUT_OF_RANGE)
       expect(baseOffsets(unknown)).toEqual([])
     }
+    // Beyond the end it is told where that is; without the epoch, only that it is out of range.
+    const beyond = await fetchOne(peer, topic, { lastFetchedEpoch: 0, offset: 4 })
+    expect(beyond).toMatchObject({ errorCode: 0, divergingEpoch: { epoch: 0, endOffset: 3 } })
+    expect((await fetchOne(peer, topic, { offset: 4 })).errorCode).toBe(ErrorCode.OFFSET_OUT_OF_RANGE)
     // At the end of an empty log, and below every epoch, there is nothing to diverge from.
     const empty = await freshTopic()
     expect(await fetchOne(peer, empty, { lastFetchedEpoch: 0 })).toMatchObject({ errorCode: 0 })
@@ -391,7 +395,8 @@ describe("incremental sessions", () => {
     })
     expect(named(await ask(sessionId, 1, [], forget(a)))).toEqual([[b.name, 0, 0, 1]])
     expect(named(await ask(sessionId, 2, [one(a, 0)], forget(b)))).toEqual([[a.name, 0, 0, 1]])
-    expect((await ask(sessionId, 3, [], forget(a))).sessionId).toBe(0)
+    // Named and forgotten at once is forgotten, and a session without partitions is none.
+    expect((await ask(sessionId, 3, [one(a, 0)], forget(a))).sessionId).toBe(0)
     expect((await ask(sessionId, 4, [])).errorCode).toBe(ErrorCode.FETCH_SESSION_ID_NOT_FOUND)
   })
 

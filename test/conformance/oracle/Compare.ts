@@ -113,10 +113,17 @@ class Comparison {
       unmatched.length === left.length && keys.length > 0 && keys.every((key) => this.isId(key)) ? unmatched.length : 0
     for (const each of unmatched) {
       const inPlace = `${place}[${this.keyOf(keys, each, true)}]`
-      if (pairs > 0) this.value(element, name, path, inPlace, each, left.shift())
+      if (pairs > 0) this.value(element, name, path, inPlace, each, this.likely(keys, each, left))
       else this.differ(`${path}[]`, inPlace, each, undefined)
     }
     for (const each of left) this.differ(`${path}[]`, `${place}[${this.keyOf(keys, each, false)}]`, undefined, each)
+  }
+
+  /** Takes the first of `left` that may be what `kafka` is: what a client said of itself is the same. */
+  likely(keys: ReadonlyArray<string>, kafka: unknown, left: Array<unknown>): unknown {
+    const texts = (element: unknown) => keys.map((key) => saidByClient(String((element as Value)[key]))).join(" ")
+    const at = left.findIndex((each) => texts(each) === texts(kafka))
+    return left.splice(Math.max(0, at), 1)[0]
   }
 
   isId(key: string): boolean {

@@ -107,7 +107,8 @@ const answerOf = (look: Look, records: Uint8Array | RecordSlices, committedOnly:
     lastStableOffset: known ? partition.lastStableOffset : -1,
     logStartOffset: known ? partition.logStartOffset : -1,
     divergingEpoch: diverging,
-    abortedTransactions: committedOnly && known ? [] : null,
+    // Kafka's answer for a partition that is not here has none; one that refuses says nothing of them.
+    abortedTransactions: partition === undefined || (committedOnly && known) ? [] : null,
     preferredReadReplica: -1,
     records
   }

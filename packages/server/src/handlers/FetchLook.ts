@@ -60,9 +60,11 @@ const lookAt = (looking: Looking, target: FetchTarget, left: number, first: bool
   }
   const errorCode = refusal(target, partition)
   if (errorCode !== ErrorCode.NONE) return failed(target, partition, errorCode)
+  // A place beyond the end is told where the logs part, when the client says which epoch it comes from.
   const diverging = divergence(target, partition)
   if (diverging !== undefined) return found(target, partition, undefined, diverging, Number.POSITIVE_INFINITY)
   const { fetchOffset } = target
+  if (fetchOffset > partition.logEndOffset) return failed(target, partition, ErrorCode.OFFSET_OUT_OF_RANGE)
   const end = looking.committedOnly ? partition.lastStableOffset : partition.highWatermark
   if (fetchOffset >= end || (left <= 0 && !first)) return found(target, partition, undefined, undefined, 0)
   try {
@@ -80,12 +82,10 @@ const lookAt = (looking: Looking, target: FetchTarget, left: number, first: bool
 /** Why nothing is read, or NONE. */
 const refusal = (target: FetchTarget, partition: Partition): ErrorCode => {
   if (partition.closedWith !== ErrorCode.NONE) return partition.closedWith
-  const stale = leaderEpochError(target.currentLeaderEpoch, partition.leaderEpoch)
+  // In a fetch any negative epoch says nothing, in ListOffsets and OffsetForLeaderEpoch only -1 does.
+  const stale = leaderEpochError(Math.max(-1, target.currentLeaderEpoch), partition.leaderEpoch)
   if (stale !== ErrorCode.NONE) return stale
-  const { fetchOffset } = target
-  if (fetchOffset < partition.logStartOffset || fetchOffset > partition.logEndOffset) {
-    return ErrorCode.OFFSET_OUT_OF_RANGE
-  }
+  if (target.fetchOffset < partition.logStartOffset) return ErrorCode.OFFSET_OUT_OF_RANGE
   // A record of an epoch that has not begun cannot have come from this log: nothing here says where the two parted.
   return target.lastFetchedEpoch > partition.leaderEpoch ? ErrorCode.OFFSET_OUT_OF_RANGE : ErrorCode.NONE
 }
@@ -118,13 +118,14 @@ const found = (
 
 /** The client's log and ours part before what it asks for: where, in our terms (KIP-595's rule for consumers). */
 const divergence = (target: FetchTarget, partition: Partition): Look["diverging"] => {
-  if (target.lastFetchedEpoch < 0) return undefined
-  const { leaderEpoch, endOffset } = partition.store.epochs.endOffsetFor(
-    target.lastFetchedEpoch,
-    partition.highWatermark
-  )
-  if (leaderEpoch === -1 || (leaderEpoch === target.lastFetchedEpoch && endOffset >= target.fetchOffset))
-    return undefined
+  const { lastFetchedEpoch } = target
+  if (lastFetchedEpoch < 0) return undefined
+  // An epoch in which nothing was written yet has begun all the same, where the log ends.
+  const { leaderEpoch, endOffset } =
+    lastFetchedEpoch === partition.leaderEpoch
+      ? { leaderEpoch: lastFetchedEpoch, endOffset: partition.highWatermark }
+      : partition.store.epochs.endOffsetFor(lastFetchedEpoch, partition.highWatermark)
+  if (leaderEpoch === -1 || (leaderEpoch === lastFetchedEpoch && endOffset >= target.fetchOffset)) return undefined
   return { epoch: leaderEpoch, endOffset }
 }
 

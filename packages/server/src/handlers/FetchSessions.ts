@@ -5,6 +5,8 @@
  * A plain, synchronous structure: no clock (time is an argument), no partitions' data. Bounded by `slots`: a full cache
  * answers without a session, which every client accepts, unless a session has been idle for `evictAfterMillis`.
  *
+ * **Traps** what a request both names and forgets is forgotten. A session without partitions is one, until it is emptied.
+ *
  * **Epochs** a session counts its requests 1, 2, … 2^31-1, 1. Epoch 0 asks for a new session, -1 for none.
  * @see KIP-227, KIP-516 (topic ids)
  */
@@ -97,7 +99,7 @@ export class FetchSessions {
       if (sessionId !== 0) this.#sessions.delete(sessionId)
       const targets = new Map<string, FetchTarget>()
       merge(targets, topics)
-      const session = sessionEpoch === 0 && targets.size > 0 ? this.#add(targets, usesTopicIds, nowMillis) : undefined
+      const session = sessionEpoch === 0 ? this.#add(targets, usesTopicIds, nowMillis) : undefined
       return full(session?.id ?? 0, targets)
     }
     const session = this.#sessions.get(sessionId)
@@ -106,10 +108,10 @@ export class FetchSessions {
     if (session.nextEpoch !== sessionEpoch) return ErrorCode.INVALID_FETCH_SESSION_EPOCH
     session.nextEpoch = sessionEpoch === EPOCH_MAX ? 1 : sessionEpoch + 1
     this.#touch(session, nowMillis)
+    merge(session.targets, topics)
     for (const topic of forgotten) {
       for (const partition of topic.partitions) session.targets.delete(keyOf(topic.topic, topic.topicId, partition))
     }
-    merge(session.targets, topics)
     if (session.targets.size > 0) return incremental(session)
     this.#sessions.delete(session.id)
     return full(0, session.targets)

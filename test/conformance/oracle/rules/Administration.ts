@@ -125,5 +125,15 @@ export const administrationRules: ReadonlyArray<Rule> = [
     what: "a topic in error: Kafka tells operations that would be allowed on it, ours none",
     when: (difference) => codeAround(difference) !== 0,
     reason: "Clients do not look at them; without an authorizer the value says nothing."
+  },
+  {
+    api: "DescribeClientQuotas",
+    path: "errorCode",
+    what: "a component with an unknown entity type and another mistake: Kafka UNSUPPORTED_VERSION, ours INVALID_REQUEST",
+    when: ({ kafka, ours }, { components }) =>
+      kafka === 35 &&
+      ours === 42 &&
+      (components as ReadonlyArray<Value>).some(({ entityType }) => entityType === "nonsense"),
+    reason: "Of two mistakes each finds another one first."
   }
 ]

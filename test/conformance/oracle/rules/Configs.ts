@@ -148,5 +148,24 @@ export const configRules: ReadonlyArray<Rule> = [
     what: "a resource of a type that does not exist: Kafka refuses all resources of the request, ours that one",
     when: (_, request) => asks(request, ({ resourceType }) => resourceType !== undefined && !TYPES.has(resourceType)),
     reason: "The others are well, and each has a code of its own."
+  },
+  {
+    api: "AlterConfigs",
+    path: /^responses\.(errorCode|errorMessage)$/,
+    what: "replacing the configs of all brokers without min.insync.replicas: Kafka INVALID_CONFIG, ours takes it",
+    when: ({ kafkaAround }, request) =>
+      kafkaAround.at(-1)?.errorCode === 40 &&
+      asks(request, (each) => each.resourceType === BROKER && each.resourceName === ""),
+    reason: "Kafka must keep that config for its eligible leader replicas."
+  },
+  {
+    api: "*",
+    path: /^responses\.errorCode$/,
+    what: "a config that is wrong for a resource that is not there: Kafka INVALID_CONFIG, ours the code of the resource",
+    when: ({ kafka, ours, kafkaAround }) => {
+      const { resourceName } = kafkaAround.at(-1) ?? {}
+      return kafka === 40 && ((ours === 3 && resourceName === "unknown") || (ours === 42 && resourceName === ""))
+    },
+    reason: "Of two mistakes each finds another one first."
   }
 ]

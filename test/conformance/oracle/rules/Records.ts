@@ -51,10 +51,15 @@ export const recordRules: ReadonlyArray<Rule> = [
   },
   {
     api: "Produce",
-    path: "responses.partitionResponses.errorCode",
-    what: "a negative epoch of a producer that the partition does not know: ours INVALID_PRODUCER_EPOCH, Kafka UNKNOWN_SERVER_ERROR",
-    when: ({ kafka, ours }) => kafka === -1 && ours === 47,
-    reason: "It is what Kafka answers too once it knows the producer."
+    path: /^responses\.partitionResponses\.(errorCode|baseOffset|logStartOffset|errorMessage)$/,
+    what: "a negative epoch of a producer that the partition does not know: ours INVALID_PRODUCER_EPOCH, Kafka UNKNOWN_SERVER_ERROR or NONE",
+    when: ({ kafkaAround }, request) =>
+      [-1, 0].includes(Number(kafkaAround.at(-1)?.errorCode)) &&
+      sentBatches(request).some(
+        (batch) =>
+          batch.getBigInt64(RecordBatch.PRODUCER_ID_AT) >= 0n && batch.getInt16(RecordBatch.PRODUCER_EPOCH_AT) < 0
+      ),
+    reason: "It is what Kafka answers once it knows the producer; no broker gives out such an epoch."
   },
   {
     api: "Fetch",
