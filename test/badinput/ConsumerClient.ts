@@ -41,9 +41,10 @@ export class ConsumerClient implements Disposable {
     port: number,
     groupId: string,
     memberId: string,
-    topics: ReadonlyArray<string>
+    topics: ReadonlyArray<string>,
+    host?: string
   ): Promise<ConsumerClient> {
-    const peer = await Peer.connect(port)
+    const peer = await Peer.connect(port, host)
     const known = await peer.call(MetadataApi, 12, { topics: topics.map((name) => ({ name })) })
     const names = new Map(known.topics.map(({ name, topicId }) => [topicId, name ?? ""]))
     return new ConsumerClient(peer, groupId, memberId, topics, names)

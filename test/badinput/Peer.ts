@@ -45,8 +45,8 @@ export class Peer implements Disposable {
     })
   }
 
-  static async connect(port: number): Promise<Peer> {
-    const socket = connect(port, "127.0.0.1")
+  static async connect(port: number, host = "127.0.0.1"): Promise<Peer> {
+    const socket = connect(port, host)
     const peer = new Peer(socket)
     await once(socket, "connect")
     return peer
