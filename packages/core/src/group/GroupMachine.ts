@@ -208,6 +208,7 @@ export class GroupMachine implements CoordinatorMachine<GroupCommand, GroupRecor
 
   tick(now: number): GroupDecision {
     const turn: GroupTurn = new Turn(now)
+    turn.divisible = true
     for (let event = this.#timers.popExpired(now); event !== undefined; event = this.#timers.popExpired(now)) {
       const group = this.#groups.get(event.groupId)?.group
       assert(group?.type === "classic", `a timer of the group ${event.groupId} outlived it`)

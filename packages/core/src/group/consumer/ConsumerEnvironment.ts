@@ -73,6 +73,9 @@ export const mayDowngrade = (policy: MigrationPolicy): boolean => policy === "bi
 /** Topics that one member may name. */
 export const SUBSCRIBED_TOPICS_MAX = 10_000
 
+/** What these names may add up to: they are one record, which must fit a batch. */
+export const SUBSCRIBED_CHARACTERS_MAX = 256 * 1024
+
 /** Topic names are shorter. */
 export const TOPIC_NAME_LENGTH_MAX = 249
 

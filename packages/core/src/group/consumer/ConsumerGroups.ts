@@ -3,6 +3,10 @@
  *
  * Durable state is in each `ConsumerGroup`. What is decided takes effect through the journal; the machine confirms each
  * record when it is replayed, or has it taken back.
+ *
+ * A target of many members does not fit one batch, so decisions are divisible. A beginning of one is safe: the epoch of the
+ * target is behind its shares, so that it is computed again, and no share lets a member own what another one holds. A member
+ * whose records were cut off joins anew.
  */
 import { assert } from "../../base/Assert.ts"
 import { DeadlineHeap } from "../../base/DeadlineHeap.ts"
@@ -51,6 +55,7 @@ export class ConsumerGroups {
   }
 
   heartbeat(turn: GroupTurn, ticket: Ticket, command: ConsumerHeartbeatCommand): void {
+    turn.divisible = true
     consumerHeartbeat(this.context, turn, ticket, command)
   }
 
@@ -61,6 +66,7 @@ export class ConsumerGroups {
     group: ConsumerGroup,
     command: JoinCommand | SyncCommand | HeartbeatCommand | LeaveCommand
   ): void {
+    turn.divisible = true
     switch (command._tag) {
       case "Join":
         joinConsumerGroup(this.context, turn, group, ticket, command)

@@ -8,6 +8,7 @@ import { type ConsumerHeartbeatCommand, type ConsumerHeartbeatResult, consumerHe
 import {
   type ConsumerEnvironment,
   IDENTITY_LENGTH_MAX,
+  SUBSCRIBED_CHARACTERS_MAX,
   SUBSCRIBED_TOPICS_MAX,
   TOPIC_NAME_LENGTH_MAX
 } from "./ConsumerEnvironment.ts"
@@ -67,6 +68,9 @@ const excessOf = (command: ConsumerHeartbeatCommand): string | undefined => {
   const names = command.subscribedTopicNames ?? []
   if (names.length > SUBSCRIBED_TOPICS_MAX) {
     return `SubscribedTopicNames can have up to ${SUBSCRIBED_TOPICS_MAX} names; a regular expression has no such limit.`
+  }
+  if (names.reduce((sum, name) => sum + name.length, 0) > SUBSCRIBED_CHARACTERS_MAX) {
+    return `SubscribedTopicNames can have up to ${SUBSCRIBED_CHARACTERS_MAX} characters together; a regular expression needs fewer.`
   }
   if (names.some((name) => name.length > TOPIC_NAME_LENGTH_MAX)) {
     return `SubscribedTopicNames holds a name of more than ${TOPIC_NAME_LENGTH_MAX} characters, which no topic can have.`

@@ -19,6 +19,7 @@ export const samePartitions = (a: Partitions, b: Partitions): boolean => {
 
 /** The same partitions, whenever they were given. */
 export const sameOwned = (a: EpochPartitions, b: EpochPartitions): boolean => {
+  if (a === b) return true
   if (a.size !== b.size) return false
   for (const [topicId, epochs] of a) {
     const others = b.get(topicId)
@@ -30,6 +31,7 @@ export const sameOwned = (a: EpochPartitions, b: EpochPartitions): boolean => {
 
 /** The same partitions, given at the same epochs. */
 export const sameEpochs = (a: EpochPartitions, b: EpochPartitions): boolean => {
+  if (a === b) return true
   if (!sameOwned(a, b)) return false
   for (const [topicId, epochs] of a) {
     const others = b.get(topicId)!

@@ -11,7 +11,7 @@ interface Step {
   readonly client: number
   readonly action: "beat" | "everybody" | "leave" | "leaveForAWhile" | "resubscribe" | "process" | "topic" | "crash"
   readonly passMs: number
-  readonly log: "commit" | "hold" | "fail" | "failOne"
+  readonly log: "commit" | "hold" | "fail" | "failOne" | "failPart"
   readonly answerLost: boolean
   readonly choice: number
 }
@@ -39,7 +39,7 @@ const step: fc.Arbitrary<Step> = fc.record({
   log: fc.oneof(
     { weight: 8, arbitrary: fc.constant<Step["log"]>("commit") },
     { weight: 4, arbitrary: fc.constant<Step["log"]>("hold") },
-    { weight: 1, arbitrary: fc.constantFrom<Step["log"]>("fail", "failOne") }
+    { weight: 1, arbitrary: fc.constantFrom<Step["log"]>("fail", "failOne", "failPart") }
   ),
   answerLost: fc.oneof({ weight: 6, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
   choice: fc.nat(100)
@@ -80,6 +80,7 @@ const run = (model: ConsumerModel, steps: ReadonlyArray<Step>): void => {
     if (log === "commit") model.commitLog()
     else if (log === "fail") model.failLog()
     else if (log === "failOne") model.failOne(choice)
+    else if (log === "failPart") model.failPart(choice)
     model.check()
   }
 }
