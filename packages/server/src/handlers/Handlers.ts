@@ -36,6 +36,7 @@ import * as ListPartitionReassignments from "./46_ListPartitionReassignments.ts"
 import * as OffsetDelete from "./47_OffsetDelete.ts"
 import * as DescribeClientQuotas from "./48_DescribeClientQuotas.ts"
 import * as AlterClientQuotas from "./49_AlterClientQuotas.ts"
+import * as DescribeUserScramCredentials from "./50_DescribeUserScramCredentials.ts"
 import * as DescribeCluster from "./60_DescribeCluster.ts"
 import * as DescribeProducers from "./61_DescribeProducers.ts"
 import * as ConsumerGroupHeartbeat from "./68_ConsumerGroupHeartbeat.ts"
@@ -79,6 +80,7 @@ const handlers = Effect.gen(function* () {
     yield* DescribeClientQuotas.make,
     yield* AlterClientQuotas.make,
     yield* DescribeCluster.make,
+    yield* DescribeUserScramCredentials.make,
     yield* ListConfigResources.make,
     yield* DescribeProducers.make,
     yield* ConsumerGroupHeartbeat.make,
