@@ -50,8 +50,22 @@ export interface TopicSettings {
 export const topicSettings = (
   topic: { readonly configs: ReadonlyMap<string, string> },
   broker: BrokerConfig
-): TopicSettings => {
-  const text = (name: string): string => topicConfigValue(topic.configs, broker, name) ?? ""
+): TopicSettings => (topic.configs.size === 0 ? inheritedSettings(broker) : settingsOf(topic.configs, broker))
+
+const NONE: ReadonlyMap<string, string> = new Map()
+/** A change of the broker's configs reaches every topic, and most have nothing of their own: parsed once for all of them. */
+const inherited = new WeakMap<BrokerConfig, TopicSettings>()
+
+const inheritedSettings = (broker: BrokerConfig): TopicSettings => {
+  const known = inherited.get(broker)
+  if (known !== undefined) return known
+  const settings = settingsOf(NONE, broker)
+  inherited.set(broker, settings)
+  return settings
+}
+
+const settingsOf = (overrides: ReadonlyMap<string, string>, broker: BrokerConfig): TopicSettings => {
+  const text = (name: string): string => topicConfigValue(overrides, broker, name) ?? ""
   const integer = (name: string): number => integerOf(text(name))
   const policy = listElements(text("cleanup.policy"))
   return {
