@@ -42,8 +42,10 @@ export class ConsumerGroup {
   /** topicId → partition → members that have it or have yet to give it up. One, unless records were lost. */
   readonly #owners = new Map<string, Map<number, number>>()
   #classicMembers = 0
-  /** The state of the topics against which subscriptions were last looked at; not durable. */
+  /** The state of the topics against which subscriptions were last looked at; not durable, nor is what follows. */
   topicsSeen = -1
+  /** When regular expressions that could not be looked at then are due. */
+  regexesDueAt = Number.POSITIVE_INFINITY
 
   constructor(groupId: string) {
     this.groupId = groupId
@@ -129,8 +131,8 @@ export class ConsumerGroup {
     yield* member.subscribedTopicNames
     const regex = member.subscribedTopicRegex
     if (regex === null || regex === "") return
-    const names = member.subscribedTopicNames
-    for (const topic of this.#regexes.get(regex)?.topics ?? []) if (!names.includes(topic)) yield topic
+    const names = new Set(member.subscribedTopicNames)
+    for (const topic of this.#regexes.get(regex)?.topics ?? []) if (!names.has(topic)) yield topic
   }
 
   /** The topics that any member subscribes to. */
@@ -140,14 +142,6 @@ export class ConsumerGroup {
       for (const topic of this.#regexes.get(regex)?.topics ?? []) topics.add(topic)
     }
     return topics
-  }
-
-  isSubscribed(topic: string): boolean {
-    if (this.#subscribers.has(topic)) return true
-    for (const regex of this.#regexSubscribers.keys()) {
-      if (this.#regexes.get(regex)?.topics.includes(topic)) return true
-    }
-    return false
   }
 
   /** Takes one record; the answer undoes it. */

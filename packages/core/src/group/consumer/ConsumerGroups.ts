@@ -119,8 +119,11 @@ export class ConsumerGroups {
   takeBack(turn: GroupTurn, records: ReadonlyArray<GroupRecord>, told: ErrorCode): void {
     for (const groupId of this.#journal.takeBack(records)) {
       const group = this.table.get(groupId)?.group
-      if (group?.type === "consumer") this.#keepTime(turn, group)
-      else if (group !== undefined && group.members.size > 0) {
+      if (group?.type === "consumer") {
+        this.#keepTime(turn, group)
+        // What was seen of the topics may be what was lost.
+        group.topicsSeen = -1
+      } else if (group !== undefined && group.members.size > 0) {
         for (const member of group.members.values()) {
           renewClassicSession(this.context.classic, turn, group, member.memberId, member.sessionTimeoutMs)
         }

@@ -23,15 +23,16 @@ export const refreshSubscriptions = (
   group: ConsumerGroup,
   changed: boolean
 ): void => {
-  const stale = group.topicsSeen !== context.topicChanges
+  const stale = group.topicsSeen !== context.topicChanges || turn.now >= group.regexesDueAt
   if (!changed && !stale && group.epoch > 0) return
   const topics = context.environment.topics()
   forgetRegexes(context, turn, group)
-  const settled = resolveRegexes(context, turn, group, topics, stale)
+  if (stale) group.regexesDueAt = Number.POSITIVE_INFINITY
+  resolveRegexes(context, turn, group, topics, stale)
   const metadataHash = hashOf(group, topics)
   if (changed || metadataHash !== group.metadataHash) bumpEpoch(context, turn, group, metadataHash)
   else if (group.epoch === 0) writeEpoch(context, turn, group, FIRST_EPOCH, metadataHash)
-  if (settled) group.topicsSeen = context.topicChanges
+  group.topicsSeen = context.topicChanges
 }
 
 /** Members left: the epoch rises whatever they were subscribed to. */
@@ -67,7 +68,7 @@ const forgetRegexes = (context: ConsumerContext, turn: GroupTurn, group: Consume
 
 /**
  * Resolves what was never resolved, and when topics have changed everything else: not more often than each so many
- * seconds, since it costs a look at every topic. False: something is due later.
+ * seconds, since it costs a look at every topic.
  */
 const resolveRegexes = (
   context: ConsumerContext,
@@ -75,15 +76,14 @@ const resolveRegexes = (
   group: ConsumerGroup,
   topics: TopicsView,
   stale: boolean
-): boolean => {
-  let settled = true
+): void => {
   for (const regex of group.subscribedRegexes.keys()) {
     const before = group.regexes.get(regex)
     if (before !== undefined) {
       if (!stale) continue
       const age = turn.now - before.timestamp
       if (age >= 0 && age < REGEX_REFRESH_INTERVAL_MS) {
-        settled = false
+        group.regexesDueAt = Math.min(group.regexesDueAt, before.timestamp + REGEX_REFRESH_INTERVAL_MS)
         continue
       }
     }
@@ -96,7 +96,6 @@ const resolveRegexes = (
       value: { topics: matching, version: topics.version, timestamp: turn.now }
     })
   }
-  return settled
 }
 
 /** Internal topics take part, as in Kafka: who asks for all topics gets them all. */
