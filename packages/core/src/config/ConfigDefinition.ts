@@ -115,8 +115,9 @@ const integerProblem = (
 }
 
 const doubleProblem = (definition: ConfigDefinition, text: string): string | undefined => {
+  // Not what JavaScript alone would take for one, such as 0x10.
+  if (!/^[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?$/i.test(text)) return "Not a number of type DOUBLE"
   const value = Number(text)
-  if (text === "" || Number.isNaN(value)) return "Not a number of type DOUBLE"
   if (definition.min !== undefined && value < Number(definition.min)) return `Value must be at least ${definition.min}`
   if (definition.max !== undefined && value > Number(definition.max))
     return `Value must be no more than ${definition.max}`

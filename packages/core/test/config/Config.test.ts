@@ -87,6 +87,8 @@ describe("topic configs", () => {
     ["message.timestamp.type", "createtime", "must be one of"],
     ["min.cleanable.dirty.ratio", "1.5", "no more than 1"],
     ["min.cleanable.dirty.ratio", "abc", "DOUBLE"],
+    ["min.cleanable.dirty.ratio", "0x0", "DOUBLE"],
+    ["min.cleanable.dirty.ratio", "", "DOUBLE"],
     ["unclean.leader.election.enable", "maybe", "true or false"],
     ["compression.gzip.level", "0", "between 1 and 9"],
     ["leader.replication.throttled.replicas", "0-1", "[partitionId]:[brokerId]"],
