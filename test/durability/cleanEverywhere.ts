@@ -5,7 +5,7 @@
  * is started, read whole, cleaned again, and crashed again at a random boundary; the third life ends cleanly and the fourth
  * begins from its checkpoint. At the end, when tombstones have had their time, none is left.
  *
- *   node test/durability/cleanEverywhere.ts [--all] [--seed N] [--points N] [--from K] [--loss lost|some|torn|killed]
+ *   node test/durability/cleanEverywhere.ts [--all] [--seed N] [--points N] [--from K] [--to K] [--loss lost|some|torn|killed]
  */
 import { parseArgs } from "node:util"
 import { Prng } from "@chronik-effect/core/base/Prng.ts"
@@ -178,6 +178,7 @@ export const sweepCleaning = async (options: {
   readonly seed: number
   readonly points: number | "all"
   readonly from?: number
+  readonly to?: number
   readonly losses?: ReadonlyArray<Loss>
   readonly onProgress?: (done: number, of: number) => void
 }) => {
@@ -189,7 +190,8 @@ export const sweepCleaning = async (options: {
   const random = new Prng(options.seed)
   for (let at = options.points === "all" ? 1 : random.fraction() * stride + 1; at <= boundaries; at += stride) {
     const some = options.points === "all" ? losses : [losses[runs.length % losses.length]!]
-    for (const loss of some) if (at >= (options.from ?? 0)) runs.push([Math.floor(at), loss])
+    for (const loss of some)
+      if (at >= (options.from ?? 0) && at <= (options.to ?? boundaries)) runs.push([Math.floor(at), loss])
   }
   const failures: Array<string> = []
   let done = 0
@@ -210,6 +212,7 @@ if (import.meta.main) {
       seed: { type: "string", default: "1" },
       points: { type: "string", default: "200" },
       from: { type: "string", default: "0" },
+      to: { type: "string", default: "1000000" },
       loss: { type: "string" }
     }
   })
@@ -217,6 +220,7 @@ if (import.meta.main) {
     seed: Number(values.seed),
     points: values.all ? "all" : Number(values.points),
     from: Number(values.from),
+    to: Number(values.to),
     ...(values.loss === undefined ? {} : { losses: LOSSES.filter((loss) => loss === values.loss) }),
     onProgress: (done, of) => {
       if (done % 500 === 0) process.stdout.write(`${done} of ${of}\n`)

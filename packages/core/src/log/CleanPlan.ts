@@ -63,6 +63,7 @@ export const planCleaning = (
   if (first === undefined) return undefined
   const dirtyFrom = Math.max(state.cleanedOffset, first.baseOffset)
   let endOffset = dirtyFrom
+  let filesEndOffset = first.baseOffset
   let cleanBytes = 0
   let dirtyBytes = 0
   /** A pass has ended in the first dirty file. */
@@ -71,6 +72,7 @@ export const planCleaning = (
   for (const file of files) {
     if (file.endOffset > state.endOffset) break
     if (file.endOffset <= dirtyFrom) {
+      filesEndOffset = file.endOffset
       cleanBytes += file.bytes
       continue
     }
@@ -78,7 +80,7 @@ export const planCleaning = (
     if (dirtyBytes === 0) oldest = file.firstTimestamp
     isPartlyClean ||= file.baseOffset < dirtyFrom
     dirtyBytes += file.bytes
-    endOffset = file.endOffset
+    filesEndOffset = endOffset = file.endOffset
   }
   const dirtyRatio = dirtyBytes === 0 ? 0 : dirtyBytes / (cleanBytes + dirtyBytes)
   const reason = reasonFor(dirtyRatio, oldest, cleanBytes > 0 || isPartlyClean, state, limits, nowMillis)
@@ -89,7 +91,7 @@ export const planCleaning = (
     reason,
     dirtyFrom,
     endOffset: isForTombstones ? dirtyFrom : endOffset,
-    filesEndOffset: endOffset,
+    filesEndOffset,
     dirtyBytes: isForTombstones ? 0 : dirtyBytes,
     dirtyRatio
   }

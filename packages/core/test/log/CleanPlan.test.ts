@@ -64,6 +64,11 @@ describe("planCleaning", () => {
     expect(partly).toMatchObject({ reason: "deleteHorizon", dirtyFrom: 100, endOffset: 100, dirtyBytes: 0 })
   })
 
+  it("leaves a file alone that it was not told of, also for the sake of tombstones", () => {
+    const state = { cleanedOffset: 200, deleteHorizonMillis: NOW }
+    expect(plan([10], state)).toMatchObject({ reason: "deleteHorizon", endOffset: 200, filesEndOffset: 100 })
+  })
+
   it("takes a file that a pass ended in for dirty, from where it ended", () => {
     expect(plan([10, 10], { cleanedOffset: 50 })).toMatchObject({ dirtyFrom: 50, endOffset: 200, dirtyRatio: 1 })
   })

@@ -7,6 +7,7 @@
  * the newest record of every key in the log: what is dropped has a newer record in a later file, below the high watermark.
  * For the same reason files are swapped in offset order: a tombstone goes after all that it hides.
  */
+import { assert } from "@chronik-effect/core/base/Assert.ts"
 import { type CleanedBatch, type CleanRules, cleanBatch, gatherKeys } from "@chronik-effect/core/log/CleanBatch.ts"
 import { type CleanPlan, groupFiles } from "@chronik-effect/core/log/CleanPlan.ts"
 import { OffsetMap } from "@chronik-effect/core/log/OffsetMap.ts"
@@ -53,15 +54,21 @@ interface Pass extends CleanPassParts {
   filesReplaced: number
 }
 
-/** The files that a plan takes in hand. From now on nothing is appended to them. */
-const takeFiles = (store: PartitionStore, plan: CleanPlan): ReadonlyArray<SegmentFile> => {
-  const files = store.segments.files.filter(
-    (file) => file.endOffset <= plan.filesEndOffset && file.baseOffset < plan.endOffset
-  )
-  for (const file of files) file.closed = true
-  return files
+/**
+ * The files that a plan takes in hand: from now on nothing is appended to them. In the turn of the plan, which left out what
+ * the settler was writing to.
+ */
+export const closeFiles = (store: PartitionStore, plan: CleanPlan): void => {
+  for (const file of filesOf(store, plan)) {
+    assert(file.closed || !file.isBeingWritten, "a file that the settler writes to must not be compacted")
+    file.closed = true
+  }
 }
 
+const filesOf = (store: PartitionStore, plan: CleanPlan): ReadonlyArray<SegmentFile> =>
+  store.segments.files.filter((file) => file.endOffset <= plan.filesEndOffset && file.baseOffset < plan.endOffset)
+
+/** Needs `closeFiles`. */
 export const runCleanPass = Effect.fnUntraced(function* (
   parts: CleanPassParts,
   store: PartitionStore,
@@ -69,7 +76,7 @@ export const runCleanPass = Effect.fnUntraced(function* (
   nowMillis: number
 ): Effect.fn.Return<CleanPassResult, DiskError | StorageError> {
   const pass: Pass = { ...parts, store, plan, nowMillis, bytesRead: 0, bytesWritten: 0, filesReplaced: 0 }
-  const files = takeFiles(store, plan)
+  const files = filesOf(store, plan)
   const cleanedBefore = store.cleanedOffset
   for (const file of files) file.retain()
   const isVoid = yield* Effect.ensuring(
@@ -180,6 +187,9 @@ const groupsOf = (
   return groupFiles(facts, store.identity.settings()).map((group) => group.map((one) => byFacts.get(one.baseOffset)!))
 }
 
+const isFiller = (bytes: Uint8Array, pos: number): boolean =>
+  RecordBatch.recordsCount(bytes, pos) === 0 && RecordBatch.producerId(bytes, pos) < 0
+
 /** The file that now holds the group's offsets; undefined: the log has changed. */
 const cleanGroup = Effect.fnUntraced(function* (pass: Pass, group: ReadonlyArray<SegmentFile>, rules: CleanRules) {
   const { segments, identity, context } = pass.store
@@ -216,7 +226,8 @@ const rewriteGroup = Effect.fnUntraced(function* (
     const start = { position: 0, baseOffset: old.baseOffset, lastOffset: -1 }
     const isWhole = yield* walkBatches(old, start, throttle, (bytes, pos, size) => {
       const result = cleanBatch(bytes, pos, rules)
-      if (result._tag !== "Kept") isChanged = true
+      // A filler goes and comes again.
+      if (result._tag !== "Kept" && !isFiller(bytes, pos)) isChanged = true
       if (result._tag === "Broken") return broken(old, bytes, pos, result.problem)
       if (result._tag === "Gone") {
         written.gone(bytes, pos)

@@ -21,7 +21,7 @@ export interface Throttle {
   readonly used: (bytes: number) => Effect.Effect<void>
 }
 
-/** What to do before the next batch; `stop` ends the walk. The bytes stay as they are until that is done. */
+/** What to do before the next batch; `stop` ends the walk, as the end of the file does. The bytes stay as they are until that is done. */
 export type Visit = (
   bytes: Uint8Array,
   pos: number,
@@ -105,6 +105,8 @@ class Walk {
     const { disk } = this.#file.context
     const since = disk.nowMicros()
     for (let seen = 0; this.#pos + RecordBatch.HEADER_BYTES <= this.#length; seen++) {
+      // A crash may have brought back a tail that was cut: the offsets say where the file ends.
+      if (this.#expected === this.#file.endOffset) return "stop"
       if (seen > 0 && (seen === BATCHES_A_SLICE || disk.nowMicros() - since > SLICE_MICROS)) return Effect.yieldNow
       const size = this.#sizeAt(this.#pos)
       if (this.#pos + size > this.#length) break

@@ -19,7 +19,7 @@ import type { Compressor } from "@chronik-effect/core/record/Compression.ts"
 import { Context, Duration, Effect, Layer, Semaphore } from "effect"
 import { supervise } from "../actor/Supervisor.ts"
 import type { DiskError } from "../io/Disk.ts"
-import { runCleanPass } from "./CleanPass.ts"
+import { closeFiles, runCleanPass } from "./CleanPass.ts"
 import type { Throttle } from "./CleanReader.ts"
 import type { PartitionStore } from "./PartitionStore.ts"
 import { PartitionStores } from "./PartitionStores.ts"
@@ -154,7 +154,9 @@ const look = (cleaner: Cleaner, store: PartitionStore): ReadonlyArray<Due> => {
   if (isClean && nowMillis < store.deleteHorizonMillis) return []
   try {
     const plan = planCleaning(cleanableFiles(store), stateOf(store), settings, nowMillis)
-    return plan === undefined ? [] : [{ store, plan }]
+    if (plan === undefined) return []
+    closeFiles(store, plan)
+    return [{ store, plan }]
   } catch (error) {
     const cause = storageError(segments.directory, error)
     if (!(cause instanceof StorageError)) throw error
