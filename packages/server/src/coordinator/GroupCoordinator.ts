@@ -37,7 +37,7 @@ import type { Partitions } from "../replication/Partitions.ts"
 import { makeCoordinatorRuntime } from "./CoordinatorRuntime.ts"
 import type { CoordinatorKind } from "./CoordinatorShard.ts"
 import { groupEnvironment } from "./GroupEnvironment.ts"
-import * as RegularExpressions from "./RegularExpressions.ts"
+import { makeRegularExpressions, type RegularExpressions } from "./RegularExpressions.ts"
 
 export const OFFSETS_TOPIC = "__consumer_offsets"
 
@@ -113,10 +113,11 @@ export const groupConfig = (broker: BrokerConfig): GroupConfig => ({
 })
 
 const groupKind = (
-  metadata: MetadataStore["Service"]
+  metadata: MetadataStore["Service"],
+  expressions: RegularExpressions
 ): CoordinatorKind<GroupMachine, GroupCommand, GroupRecord, GroupResult> => ({
-  makeMachine: () => new GroupMachine(groupConfig(metadata.brokerConfig()), groupEnvironment(metadata)),
-  prepare: (machine) => (usesRegularExpressions(machine) ? RegularExpressions.load : Effect.void),
+  makeMachine: () => new GroupMachine(groupConfig(metadata.brokerConfig()), groupEnvironment(metadata, expressions)),
+  prepare: (machine) => (usesRegularExpressions(machine) ? expressions.load : Effect.void),
   encode: encodeGroupRecord,
   decode: decodeGroupRecord,
   refusal
@@ -126,7 +127,8 @@ const make = Effect.gen(function* () {
   const metadata = yield* MetadataStore
   const deadlines = yield* Deadlines
   const random = yield* Random.Random
-  const runtime = yield* makeCoordinatorRuntime(offsetsTopic(metadata), groupKind(metadata))
+  const expressions = makeRegularExpressions()
+  const runtime = yield* makeCoordinatorRuntime(offsetsTopic(metadata), groupKind(metadata, expressions))
 
   const everywhere = (command: GroupCommand) => {
     for (const shard of runtime.shards()) shard.tell(command)
@@ -154,7 +156,7 @@ const make = Effect.gen(function* () {
         const shard = runtime.shardOf(command.groupId)
         if (typeof shard === "number") return Effect.succeed(refusal(command, shard))
         const ask = shard.ask(command)
-        return bringsRegularExpression(command) ? Effect.andThen(RegularExpressions.load, ask) : ask
+        return bringsRegularExpression(command) ? Effect.andThen(expressions.load, ask) : ask
       }) as Effect.Effect<never>,
     describe: (groupId) =>
       look(groupId, (machine) => describeGroup(machine, groupId) ?? { missing: noClassicGroup(machine, groupId) }),

@@ -13,13 +13,16 @@ import type {
 } from "@chronik-effect/core/group/consumer/ConsumerEnvironment.ts"
 import type { MetadataImage, TopicImage } from "@chronik-effect/core/metadata/MetadataImage.ts"
 import type { MetadataStore } from "../metadata/MetadataStore.ts"
-import * as RegularExpressions from "./RegularExpressions.ts"
+import type { RegularExpressions } from "./RegularExpressions.ts"
 
-export const groupEnvironment = (metadata: MetadataStore["Service"]): ConsumerEnvironment => {
+export const groupEnvironment = (
+  metadata: MetadataStore["Service"],
+  expressions: RegularExpressions
+): ConsumerEnvironment => {
   const broker = brokerValues(metadata)
   return {
     topics: () => topicsOf(metadata.image()),
-    compileRegex: RegularExpressions.compile,
+    compileRegex: expressions.compile,
     settingsOf: (groupId) => {
       const own = metadata.image().groupConfig(groupId)
       return own === undefined ? broker().settings : consumerGroupSettings(own, metadata.brokerConfig())

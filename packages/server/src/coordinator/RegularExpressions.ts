@@ -17,23 +17,31 @@ export interface Matcher {
 /** Longer ones are no expression for topic names; compiling costs time and memory by the length. */
 const PATTERN_LENGTH_MAX = 4_096
 
-let library: typeof RE2JS | undefined
+export interface RegularExpressions {
+  /** Completes when `compile` may be called. A package that is not whole is a defect. */
+  readonly load: Effect.Effect<void>
+  /** `reason`: why it is not a regular expression. */
+  readonly compile: (pattern: string) => Matcher | { readonly reason: string }
+}
 
-/** Completes when `compile` may be called. A package that is not whole is a defect. */
-export const load: Effect.Effect<void> = Effect.suspend(() =>
-  library === undefined
-    ? Effect.map(
-        Effect.promise(() => import("re2js")),
-        (loaded) => {
-          library = loaded.RE2JS
-        }
-      )
-    : Effect.void
-)
+export const makeRegularExpressions = (): RegularExpressions => {
+  let library: typeof RE2JS | undefined
+  const loadLibrary = Effect.map(
+    Effect.promise(() => import("re2js")),
+    (loaded) => {
+      library = loaded.RE2JS
+    }
+  )
+  return {
+    load: Effect.suspend(() => (library === undefined ? loadLibrary : Effect.void)),
+    compile: (pattern) => {
+      assert(library !== undefined, "the library of regular expressions is loaded before it is used")
+      return compile(library, pattern)
+    }
+  }
+}
 
-/** `reason`: why it is not a regular expression. */
-export const compile = (pattern: string): Matcher | { readonly reason: string } => {
-  assert(library !== undefined, "the library of regular expressions is loaded before it is used")
+const compile = (library: typeof RE2JS, pattern: string): Matcher | { readonly reason: string } => {
   if (pattern.length > PATTERN_LENGTH_MAX) return { reason: `it is longer than ${PATTERN_LENGTH_MAX} characters` }
   try {
     const compiled = library.compile(pattern)

@@ -1,6 +1,8 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { compile, load, type Matcher } from "../../src/coordinator/RegularExpressions.ts"
+import { type Matcher, makeRegularExpressions } from "../../src/coordinator/RegularExpressions.ts"
+
+const { compile, load } = makeRegularExpressions()
 
 const matcher = (pattern: string): Matcher => {
   const compiled = compile(pattern)
@@ -9,6 +11,10 @@ const matcher = (pattern: string): Matcher => {
 }
 
 describe("regular expressions of clients", () => {
+  it("who compiles before the library is there has made a mistake", () => {
+    expect(() => makeRegularExpressions().compile("t.*")).toThrow("loaded before it is used")
+  })
+
   it.effect("the whole text must match, by RE2's rules", () =>
     Effect.gen(function* () {
       yield* load
