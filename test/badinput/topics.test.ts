@@ -229,10 +229,19 @@ describe("CreatePartitions", () => {
     expect(await grow("no-such-topic", 5)).toBe(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
     expect(await grow(name, 5, [{ brokerIds: [1] }])).toBe(ErrorCode.INVALID_REPLICA_ASSIGNMENT)
     expect(await grow(name, 4, [{ brokerIds: [8] }])).toBe(ErrorCode.INVALID_REPLICA_ASSIGNMENT)
-    expect(await grow(name, 2 ** 31 - 1)).not.toBe(ErrorCode.NONE)
+    expect(await grow(name, 2 ** 31 - 1)).toBe(ErrorCode.POLICY_VIOLATION)
     expect(await grow(name, 4, [{ brokerIds: [1] }])).toBe(ErrorCode.NONE)
     expect((await produce(peer, { name, topicId: "" }, batchOf(["a"]), { partition: 3 })).errorCode).toBe(0)
   })
+})
+
+test("CreatePartitions of more than 10,000 in one request makes none", async () => {
+  const topics = [await createTopic(peer, fresh()), await createTopic(peer, fresh())]
+  const asked = topics.map(({ name }) => ({ name, count: 5_002, assignments: null }))
+  const answer = await peer.call(CreatePartitionsApi, 3, { topics: asked, timeoutMs: 10_000 })
+  expect(answer.results.map((r) => r.errorCode)).toEqual([ErrorCode.POLICY_VIOLATION, ErrorCode.POLICY_VIOLATION])
+  const { topics: seen } = await peer.call(MetadataApi, 12, { topics: topics.map(({ name }) => ({ name })) })
+  expect(seen.map((topic) => topic.partitions.length)).toEqual([1, 1])
 })
 
 describe("configs", () => {

@@ -3,11 +3,18 @@
  *
  * Versions: 2 flexible; 3 THROTTLING_QUOTA_EXCEEDED. `assignments`: one replica set for each new partition, or null.
  *
- * Traps: a count that is no increase is INVALID_PARTITIONS; a topic given twice is answered once, with INVALID_REQUEST.
+ * Traps: a count that is no increase is INVALID_PARTITIONS; a topic given twice is answered once, with INVALID_REQUEST; a
+ * request for more than 10,000 new partitions in all makes none of them (POLICY_VIOLATION).
  */
 
 import type { CreatePartitions } from "@chronik-effect/core/metadata/Command.ts"
-import { type Decision, decideCreatePartitions, type Refusal } from "@chronik-effect/core/metadata/Decide.ts"
+import {
+  type Decision,
+  decideCreatePartitions,
+  NEW_PARTITIONS_MAX,
+  type Refusal
+} from "@chronik-effect/core/metadata/Decide.ts"
+import type { MetadataImage } from "@chronik-effect/core/metadata/MetadataImage.ts"
 import { ErrorCode } from "@chronik-effect/core/model/ErrorCode.ts"
 import {
   CreatePartitionsApi,
@@ -77,9 +84,11 @@ export const make = Effect.gen(function* () {
       for (const { name } of request.topics) times.set(name, (times.get(name) ?? 0) + 1)
       const once = request.topics.filter(({ name }) => times.get(name) === 1)
       const twice = [...times].filter(([, count]) => count > 1).map(([name]) => answer(name, DUPLICATE))
+      const tooMany = addedBy(once, store.image()) > NEW_PARTITIONS_MAX
       return Effect.forEach(
         once,
         (asked) => {
+          if (tooMany) return Effect.succeed(answer(asked.name, TOO_MANY))
           const decision = decide(asked)
           if (Result.isFailure(decision)) return Effect.succeed(answer(asked.name, decision.failure))
           if (!quota.take(decision.success.partitions.length)) return Effect.succeed(answer(asked.name, QUOTA_EXCEEDED))
@@ -104,7 +113,17 @@ const QUOTA_EXCEEDED: Outcome = {
   errorCode: ErrorCode.THROTTLING_QUOTA_EXCEEDED,
   message: "The quota controller_mutation_rate is used up for now: ask again after the throttle time."
 }
+const TOO_MANY: Outcome = {
+  errorCode: ErrorCode.POLICY_VIOLATION,
+  message: "Excessively large number of partitions per request."
+}
 const DUPLICATE: Outcome = { errorCode: ErrorCode.INVALID_REQUEST, message: "Duplicate topic name." }
+
+const addedBy = (topics: ReadonlyArray<AskedTopic>, image: MetadataImage): number =>
+  topics.reduce((sum, { name, count }) => {
+    const topic = image.topic(name)
+    return topic === undefined ? sum : sum + Math.max(0, count - topic.partitions.length)
+  }, 0)
 
 const answer = (name: string, outcome: Outcome): TopicAnswer => ({
   name,

@@ -223,6 +223,16 @@ describe("the first answer about a new topic", () => {
     )
   )
 
+  it.effect("says INVALID_REPLICATION_FACTOR where the broker's default cannot be reached", () =>
+    onCluster({ config: { broker: new Map([["default.replication.factor", "3"]]) } }, ({ store }) =>
+      Effect.gen(function* () {
+        const answer = yield* ask(yield* make, 12, { ...named("fresh"), allowAutoTopicCreation: true })
+        expect(answer.topics[0]!.errorCode).toBe(ErrorCode.INVALID_REPLICATION_FACTOR)
+        expect(store.image().topicCount).toBe(0)
+      })
+    )
+  )
+
   it.effect("says LEADER_NOT_AVAILABLE after 2 s", () =>
     onCluster({}, ({ store, serving }) =>
       Effect.gen(function* () {
