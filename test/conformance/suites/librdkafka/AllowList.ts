@@ -14,6 +14,10 @@ export interface AllowedTest {
   readonly consumer: true | string
   /** librdkafka's own name for what the broker must be configured like; `default` when absent. */
   readonly scenario?: "noautocreate"
+  /** Broker configs that the test takes for granted. */
+  readonly config?: Readonly<Record<string, string>>
+  /** Sub-tests that must pass although the test as a whole cannot; each is a part of a sub-test's name. */
+  readonly parts?: ReadonlyArray<string>
 }
 
 /** The version whose names and tests the list is about. */
@@ -22,23 +26,33 @@ export const LIBRDKAFKA_VERSION = "2.15.1"
 export const readAllowList = (): ReadonlyArray<AllowedTest> =>
   JSON.parse(readFileSync(new URL("./allow.json", import.meta.url), "utf8"))
 
-/** Tests are chosen by number: all tests of a number and scenario run in one process. */
+/** What one process of the runner is asked for: tests are chosen by number, so all of a number and scenario run together. */
 export interface Group {
   readonly number: string
   readonly scenario: "default" | "noautocreate"
+  readonly config: Readonly<Record<string, string>>
   readonly tests: ReadonlyArray<AllowedTest>
+  /** Only the sub-tests with this in their name, of the only test. */
+  readonly part: string | undefined
 }
 
-export const groups = (tests: ReadonlyArray<AllowedTest>): ReadonlyArray<Group> => {
-  const byKey = new Map<string, Array<AllowedTest>>()
+export const groups = (tests: ReadonlyArray<AllowedTest>, protocol: Protocol): ReadonlyArray<Group> => {
+  const whole = new Map<string, Array<AllowedTest>>()
   for (const test of tests) {
     const key = `${test.name.slice(0, 4)} ${test.scenario ?? "default"}`
-    const known = byKey.get(key)
-    if (known === undefined) byKey.set(key, [test])
+    const known = whole.get(key)
+    if (known === undefined) whole.set(key, [test])
     else known.push(test)
   }
-  return [...byKey].map(([key, members]) => {
+  const all = [...whole].map(([key, members]): Group => {
     const [number, scenario] = key.split(" ") as [string, Group["scenario"]]
-    return { number, scenario, tests: members }
+    const config = Object.assign({}, ...members.map((test) => test.config ?? {})) as Readonly<Record<string, string>>
+    return { number, scenario, config, tests: members, part: undefined }
   })
+  return all.flatMap((group) => [
+    group,
+    ...group.tests.flatMap((test) =>
+      test[protocol] === true ? [] : (test.parts ?? []).map((part) => ({ ...group, tests: [test], part }))
+    )
+  ])
 }

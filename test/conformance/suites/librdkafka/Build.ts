@@ -9,7 +9,7 @@ import type { Context } from "../Suite.ts"
 import { LIBRDKAFKA_VERSION } from "./AllowList.ts"
 
 /** The package whose `deps/librdkafka` is LIBRDKAFKA_VERSION. */
-const PACKAGE = "@confluentinc/kafka-javascript@1.10.1"
+export const PACKAGE = "@confluentinc/kafka-javascript@1.10.1"
 const BUILD_MS_MAX = 30 * 60_000
 
 export const testsFolder = (cache: string): string =>
@@ -30,6 +30,15 @@ export const buildLibrdkafka = async (context: Context): Promise<string | undefi
   await must("nice", ["make", "-j2", "libs"], { cwd: sources, timeoutMs: BUILD_MS_MAX })
   await must("nice", ["make", "-j2", "-C", "tests", "build"], { cwd: sources, timeoutMs: BUILD_MS_MAX })
   return undefined
+}
+
+/** The library and its headers in a folder of the cache, for a client that is linked with them. Resolves with the folder. */
+export const installLibrdkafka = async (context: Context): Promise<string> => {
+  const installed = folder(context.cache, "librdkafka", "installed")
+  const sources = join(testsFolder(context.cache), "..")
+  for (const part of ["src", "src-cpp"])
+    await must("make", ["-C", part, "install", `DESTDIR=${installed}`], { cwd: sources })
+  return join(installed, "usr", "local")
 }
 
 const SCRIPTS: Readonly<Record<string, string>> = {

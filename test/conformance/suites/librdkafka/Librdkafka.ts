@@ -6,6 +6,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { stripVTControlCharacters } from "node:util"
 import { account, type Finished, run } from "../Programs.ts"
 import { type Case, Cases, type Context, type Suite } from "../Suite.ts"
 import { type AllowedTest, type Group, groups, type Protocol, readAllowList } from "./AllowList.ts"
@@ -26,7 +27,7 @@ interface Ran {
 }
 
 const runGroup = (context: Context, group: Group, protocol: Protocol, kafkaPath: string | undefined): Promise<Ran> => {
-  const config = { "auto.create.topics.enable": String(group.scenario === "default") }
+  const config = { ...group.config, "auto.create.topics.enable": String(group.scenario === "default") }
   return context.withBroker({ partitions: 4, config }, async (broker) => {
     const scratch = mkdtempSync(join(tmpdir(), "chronik-librdkafka-"))
     const tests = testsFolder(context.cache)
@@ -37,6 +38,7 @@ const runGroup = (context: Context, group: Group, protocol: Protocol, kafkaPath:
       TEST_KAFKA_VERSION: BROKER_VERSION,
       TEST_SCENARIO: group.scenario,
       TEST_CONSUMER_GROUP_PROTOCOL: protocol,
+      ...(group.part === undefined ? {} : { SUBTESTS: group.part }),
       TEST_REPORT: report,
       RDKAFKA_TEST_CONF: join(scratch, "test.conf"),
       LD_LIBRARY_PATH: `${join(tests, "../src")}:${join(tests, "../src-cpp")}`,
@@ -76,24 +78,33 @@ const verdictsOf = (report: string, number: string): ReadonlyMap<string, Verdict
   )
 }
 
-const judge = (test: AllowedTest, protocol: Protocol, ran: Ran): Case => {
-  const rule = test[protocol]
+const written = (finished: Finished): string => stripVTControlCharacters(`${finished.stdout}\n${finished.stderr}`)
+
+const judge = (test: AllowedTest, protocol: Protocol, group: Group, ran: Ran): Case => {
   const verdict = ran.verdicts.get(test.name)
   const seconds = verdict?.seconds ?? 0
+  const name = group.part === undefined ? test.name : `${test.name} (${group.part})`
+  const rule = group.part === undefined ? test[protocol] : true
   if (verdict?.state === "PASSED") {
-    const reason = rule === true ? "" : `passes now, but the list says: ${rule}`
-    return { name: test.name, outcome: "passed", reason, seconds }
+    // A filter that no sub-test's name matches would pass, too.
+    if (group.part !== undefined && !/\bPASS \(/.test(written(ran.finished))) {
+      return { name, outcome: "failed", reason: "no sub-test of that name ran", seconds }
+    }
+    return { name, outcome: "passed", reason: rule === true ? "" : `passes now, but the list says: ${rule}`, seconds }
   }
-  if (rule !== true) return { name: test.name, outcome: "skipped", reason: rule, seconds }
+  if (rule !== true) return { name, outcome: "skipped", reason: rule, seconds }
+  const lacking = /SKIPPING TEST: (.*)/.exec(written(ran.finished))?.[1]
+  if (verdict?.state === "SKIPPED" && lacking !== undefined)
+    return { name, outcome: "skipped", reason: lacking, seconds }
   const what = verdict === undefined ? "gave no verdict" : verdict.state
-  return { name: test.name, outcome: "failed", reason: `${what}: ${failure(ran.finished)}`, seconds }
+  return { name, outcome: "failed", reason: `${what}: ${failure(ran.finished)}`, seconds }
 }
 
-/** The sentence of the test itself where there is one, else how the runner ended. */
+/** The sentences of the test itself where there are some, else how the runner ended. */
 const failure = (finished: Finished): string => {
-  const lines = `${finished.stdout}\n${finished.stderr}`.split("\n")
-  const told = lines.filter((line) => /Test failed at|### Test .*(failed|SKIPPED)|TEST FAILURE|Assertion/.test(line))
-  return told.length === 0 || finished.timedOut ? account(finished) : told.slice(0, 4).join("\n")
+  const lines = written(finished).split("\n")
+  const at = lines.findIndex((line) => /^### Test ".*" failed at/.test(line))
+  return at < 0 ? account(finished) : `${lines[at + 1]}; ${lines[at]}`
 }
 
 /** What ran and is in no line of the list. */
@@ -109,9 +120,11 @@ const unlisted = (ran: Ran, known: ReadonlySet<string>): ReadonlyArray<Case> =>
 
 const wanted = (context: Context, protocol: Protocol): ReadonlyArray<Group> => {
   const named = (test: AllowedTest) => context.only.some((part) => test.name.includes(part))
-  return groups(readAllowList()).filter((group) =>
+  return groups(readAllowList(), protocol).filter((group) =>
     // What does not pass runs only when it is asked for by name: most of it waits until a limit ends it.
-    context.only.length === 0 ? group.tests.some((test) => test[protocol] === true) : group.tests.some(named)
+    context.only.length === 0
+      ? group.part !== undefined || group.tests.some((test) => test[protocol] === true)
+      : group.tests.some(named)
   )
 }
 
@@ -125,7 +138,7 @@ const runAll = async (context: Context, protocol: Protocol): Promise<ReadonlyArr
   const worker = async () => {
     for (let group = waiting.shift(); group !== undefined; group = waiting.shift()) {
       const ran = await attempt(context, group, protocol, kafkaPath)
-      const verdicts = group.tests.map((test) => judge(test, protocol, ran))
+      const verdicts = group.tests.map((test) => judge(test, protocol, group, ran))
       if (context.jobs > 1 && verdicts.some((verdict) => verdict.outcome === "failed")) {
         again.push(group)
         context.say(`  ...  ${group.number} failed beside others and will be tried alone`)
@@ -135,7 +148,7 @@ const runAll = async (context: Context, protocol: Protocol): Promise<ReadonlyArr
   await Promise.all(Array.from({ length: context.jobs }, worker))
   for (const group of again) {
     const ran = await attempt(context, group, protocol, kafkaPath)
-    for (const test of group.tests) cases.push(judge(test, protocol, ran))
+    for (const test of group.tests) cases.push(judge(test, protocol, group, ran))
     for (const stranger of unlisted(ran, known)) cases.push(stranger)
   }
   const ranNames = new Set(cases.all.map((result) => result.name))
