@@ -297,8 +297,9 @@ export class Connection implements RequestOwner, SocketEvents, FrameOwner, Turna
       this.close(this.finished ? null : "it keeps the node's receive memory for a frame that it does not send")
       return
     }
-    // Who waits for us, for an answer or for the node's memory, is not idle.
-    if (this.idleSweeps < idleSweepsMax || ((this.inFlight > 0 || this.paused) && !this.output.isStuck)) return
+    // Who waits for us, for an answer or for the node's memory, is not idle. Who is muted may be gone: nobody would notice.
+    const waits = this.inFlight > 0 || (this.paused && !this.muted)
+    if (this.idleSweeps < idleSweepsMax || (waits && !this.output.isStuck)) return
     this.traffic.stats.closedIdle++
     this.close(this.output.isStuck ? "its peer has not read for connections.max.idle.ms" : null)
   }

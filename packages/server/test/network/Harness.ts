@@ -17,6 +17,8 @@ export class ScriptedHandler {
   readonly held: Array<() => void> = []
   readonly seen: Array<Request> = []
   readonly closedIds: Array<number> = []
+  /** Decides about connections that come; all may by default. */
+  admitting: ((close: () => void) => boolean) | undefined
   leasesOut = 0
   overReleased = 0
 
@@ -48,6 +50,8 @@ export class ScriptedHandler {
         this.answer(request, read(request), request.bytes[request.start] === Command.LEASED)
     }
   }
+
+  readonly admit = (_remoteAddress: string, close: () => void): boolean => this.admitting?.(close) ?? true
 
   readonly closed = (connection: Connection): void => {
     this.closedIds.push(connection.id)

@@ -210,6 +210,87 @@ describe.each(["onread", "data"] as const)("the listener whose connections read 
     await until("it is served", () => fourth.answers.length === 1)
   })
 
+  it("keeps who is not admitted waiting, unserved, until it is told to close", async () => {
+    const { handler, listener, connect, stop } = await start({
+      connectionLimits: () => ({ connectionsMax: 2, connectionsPerIpMax: 100 })
+    })
+    const closers: Array<() => void> = []
+    handler.admitting = (close) => {
+      closers.push(close)
+      return closers.length > 2
+    }
+    const [first, second] = [await connect(), await connect()]
+    first.send(requestFrame(1, Command.ANSWER))
+    await until("both have come", () => closers.length === 2)
+    // They count towards max.connections: a third is refused before it is looked at.
+    const third = await connect()
+    await until("the third is closed", () => third.isClosed)
+    expect([closers.length, first.isClosed, handler.seen.length]).toEqual([2, false, 0])
+    expect([listener.stats.connectionsRefused, listener.stats.connectionsOpen]).toEqual([3, 0])
+    closers[0]!()
+    await until("it is closed", () => first.isClosed)
+    expect([first.answers.length, second.isClosed]).toEqual([0, false])
+    const fourth = await connect()
+    fourth.send(requestFrame(1, Command.ANSWER))
+    await until("it is served", () => fourth.answers.length === 1)
+    await stop()
+    await until("the one that waits is closed", () => second.isClosed)
+    closers[1]!()
+  })
+
+  it("handles nothing of a muted connection until it is unmuted, and answers what was handed out", async () => {
+    const { handler, connect } = await start()
+    const [client, other] = [await connect(), await connect()]
+    client.send(requestFrame(1, Command.HOLD))
+    await until("it is seen", () => handler.seen.length === 1)
+    const { connection } = handler.seen[0]!
+    connection.mute()
+    connection.mute()
+    client.send(requestFrame(2, Command.ANSWER), requestFrame(3, Command.ANSWER, { size: 200_000 }))
+    other.send(requestFrame(9, Command.ANSWER))
+    await until("the other is served", () => other.answers.length === 1)
+    handler.held[0]!()
+    await until("it is answered", () => client.answers.length === 1)
+    expect(handler.seen.map(({ correlationId }) => correlationId)).toEqual([1, 9])
+    connection.unmute()
+    await until("all are answered", () => client.answers.length === 3)
+    expect(client.answers.map(({ correlationId }) => correlationId)).toEqual([1, 2, 3])
+    connection.unmute()
+  })
+
+  it("stops at the request that mutes, though more came with it", async () => {
+    const { handler, connect } = await start()
+    const client = await connect()
+    client.send(requestFrame(1, Command.HOLD), requestFrame(2, Command.HOLD), requestFrame(3, Command.HOLD))
+    const held = handler.held
+    await until("they are seen", () => held.length === 3)
+    const { connection } = handler.seen[0]!
+    const handle = handler.held.push.bind(handler.held)
+    handler.held.push = (answer) => {
+      connection.mute()
+      return handle(answer)
+    }
+    client.send(requestFrame(4, Command.HOLD), requestFrame(5, Command.HOLD))
+    await until("one more is seen", () => held.length === 4)
+    for (const answer of held.splice(0)) answer()
+    await until("what was handed out is answered", () => client.answers.length === 4)
+    connection.unmute()
+    await until("the next is seen", () => handler.seen.length === 5)
+    for (const answer of held.splice(0)) answer()
+    await until("it is answered", () => client.answers.length === 5)
+  })
+
+  it("closes a muted connection that is idle: its peer may be gone", async () => {
+    const { handler, listener, connect } = await start({ connectionsMaxIdleMs: 40 })
+    const client = await connect()
+    client.send(requestFrame(1, Command.ANSWER))
+    await until("it is answered", () => client.answers.length === 1)
+    handler.seen[0]!.connection.mute()
+    await until("it is closed", () => client.isClosed)
+    expect(listener.stats.closedIdle).toBe(1)
+    expect(listener.stats.connectionsPaused).toBe(0)
+  })
+
   it("lets answers in flight leave when it shuts down, then closes", async () => {
     const { handler, listener, connect, stop } = await start()
     const [client, silent] = [await connect(), await connect()]
