@@ -61,7 +61,13 @@ export const LOG_CONFIGS: ReadonlyArray<ConfigDefinition> = [
     "Most bytes that compaction reads and writes in a second.",
     CLUSTER_WIDE
   ),
-  define("log.cleaner.dedupe.buffer.size", "long", 128 * MIB, KEPT, CLUSTER_WIDE),
+  define(
+    "log.cleaner.dedupe.buffer.size",
+    "long",
+    128 * MIB,
+    "Memory for the keys of one pass of compaction.",
+    CLUSTER_WIDE
+  ),
   define("log.cleaner.delete.retention.ms", "long", 24 * HOUR_MS, "Default of delete.retention.ms.", {
     min: 0,
     ...CLUSTER_WIDE
