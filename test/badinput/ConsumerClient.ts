@@ -52,6 +52,7 @@ export class ConsumerClient implements Disposable {
 
   join(more: Partially<ConsumerGroupHeartbeatRequest> = {}): Promise<ConsumerGroupHeartbeatResponse> {
     const subscribedTopicNames = [...this.topics]
+    this.owned = []
     return this.beat({ memberEpoch: 0, rebalanceTimeoutMs: 30_000, subscribedTopicNames, topicPartitions: [], ...more })
   }
 

@@ -333,13 +333,15 @@ describe("a coordinator's shard", () => {
         yield* writer.ask(commit(i, { groupId: `g${i}`, offsets }))
       }
       expect(log.records).toBe(100_000)
-      const started = performance.now()
+      const started = process.threadCpuUsage()
       const reader = yield* open(log)
       const loaded = yield* reader.read(
         (machine) => machine.groups.size,
         () => -1
       )
-      const tookMs = performance.now() - started
+      // The time of the processor: that of the clock belongs to all tests that run meanwhile.
+      const { user, system } = process.threadCpuUsage(started)
+      const tookMs = (user + system) / 1_000
       expect(loaded).toBe(100)
       expect(tookMs).toBeLessThan(1_000)
     }).pipe(Effect.scoped, Effect.provide(Deadlines.layer))
