@@ -19,8 +19,12 @@ export const notAsked: ReadonlyArray<NotAsked> = [
     reason: "Kafka 4.3.1 never answers it; ours says INVALID_RECORD."
   },
   {
-    what: "AlterConfigs of the same logger twice",
+    what: "AlterConfigs of the same broker or logger twice",
     reason: "Kafka 4.3.1 never answers it; ours refuses the second."
+  },
+  {
+    what: "setting configs of share and streams groups",
+    reason: "Kafka takes them; ours, which has no such groups, refuses them as unknown."
   },
   {
     what: "a first commit to a group that is not there in which every offset is refused",

@@ -46,6 +46,7 @@ const grouped = (value: unknown): string => {
 
 export class Findings {
   requests = 0
+  malformed = 0
   compares = 0
   explained = 0
   readonly perApi = new Map<string, number>()
@@ -60,10 +61,12 @@ export class Findings {
     for (const rule of rules) this.matched.set(rule, 0)
   }
 
-  asked(seed: number, step: number, api: Api, version: number, request: Value): void {
+  /** `whole`: a request of that version, of which an answer can be expected. */
+  asked(seed: number, step: number, api: Api, version: number, request: Value, whole = true): void {
     this.requests++
-    this.perApi.set(api.name, (this.perApi.get(api.name) ?? 0) + 1)
-    this.askedVersions.set(`${api.key} ${version}`, { api, version })
+    if (!whole) this.malformed++
+    else this.perApi.set(api.name, (this.perApi.get(api.name) ?? 0) + 1)
+    if (whole) this.askedVersions.set(`${api.key} ${version}`, { api, version })
     this.#trace?.(`${seed}/${step} ${api.name} ${version} ${shown(request, 4000)}`)
   }
 

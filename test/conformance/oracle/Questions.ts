@@ -152,6 +152,7 @@ const questions: Readonly<Record<string, Value>> = {
   ConsumerGroupHeartbeat: {
     groupId: otherGroupId,
     memberId: "AAAAAAAAAAAAAAAAAAAAAQ",
+    memberEpoch: 7,
     rebalanceTimeoutMs: 1000,
     subscribedTopicNames: [topic],
     topicPartitions: []

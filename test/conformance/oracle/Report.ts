@@ -25,7 +25,7 @@ export const renderReport = (
   const coverage = roundTrips.coverage(asked)
   const lines = [
     `${findings.requests} requests of ${findings.perApi.size} APIs in ${asked.length} (API, version) pairs, ` +
-      `${findings.compares} answers compared`,
+      `${findings.malformed} of them malformed; ${findings.compares} answers compared`,
     `${roundTrips.identical} answers of Kafka came back from our codec byte for byte, ${roundTrips.broken.length} did not; ` +
       `${coverage.full} of ${asked.length} pairs seen with content (${percent(coverage.full, asked.length)} %)`
   ]

@@ -3,6 +3,7 @@
  * have been seen with something in them.
  */
 import type { Api } from "@chronik-effect/core/protocol/Api.ts"
+import { includes } from "@chronik-effect/core/protocol/Descriptor.ts"
 import { encodeResponseFrame } from "@chronik-effect/core/protocol/Frame.ts"
 import type { Value } from "./Compare.ts"
 
@@ -17,9 +18,11 @@ const holdsContent = (value: unknown): boolean => {
   return typeof value === "object" ? Object.values(value).some(holdsContent) : true
 }
 
-/** A list or a struct with something in it, or, where the message has neither, any field that is no error. */
-const hasContent = (api: Api, value: Value): boolean => {
-  const lists = Object.entries(api.response.fields).filter(([, field]) => field.type.kind === "array")
+/** A list with something in it, or, where this version of the message has none, an answer that is no error. */
+const hasContent = (api: Api, version: number, value: Value): boolean => {
+  const lists = Object.entries(api.response.fields).filter(
+    ([, field]) => field.type.kind === "array" && includes(field.versions, version) && !includes(field.tagged, version)
+  )
   if (lists.length > 0) return lists.some(([name]) => holdsContent(value[name]))
   return value.errorCode === undefined || value.errorCode === 0
 }
@@ -41,7 +44,7 @@ export class RoundTrips {
     const seen = this.#seen.get(key) ?? { answers: 0, withContent: 0 }
     this.#seen.set(key, seen)
     seen.answers++
-    if (hasContent(api, value)) seen.withContent++
+    if (hasContent(api, version, value)) seen.withContent++
   }
 
   /** Of the pairs that were asked: how many were seen with content, and which were not. */

@@ -139,7 +139,7 @@ export class Run {
   async askRaw(api: Api, version: number, frame: Uint8Array, what: string): Promise<void> {
     const step = ++this.step
     const on = `raw ${step}`
-    this.findings.asked(this.seed, step, api, version, { what, frame })
+    this.findings.asked(this.seed, step, api, version, { what, frame }, false)
     const wires = await Promise.all([this.kafka.wire(on), this.ours.wire(on)])
     const [kafka, ours] = await Promise.all(wires.map((wire) => wire.ask(frame)))
     await Promise.all([this.kafka.drop(on), this.ours.drop(on)])

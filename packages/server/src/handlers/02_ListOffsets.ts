@@ -4,7 +4,7 @@
  * Special timestamps: -1 latest (high watermark, or last stable offset for readers of committed records), -2 earliest,
  * -3 the record with the largest timestamp (v7), -4 earliest local (v8), -5 latest tiered (v9) and -6 earliest pending
  * upload (v11), which say "none" since nothing is tiered. A special value that the request's version does not know is
- * UNSUPPORTED_VERSION for that partition. A time finds the first record at or after it, exact to the record; what lies at
+ * UNSUPPORTED_VERSION for that partition, also where there is none. A time finds the first record at or after it, exact to the record; what lies at
  * or beyond the readable end is hidden. Ends carry no timestamp.
  *
  * Traps: a partition that is named twice is answered once, with INVALID_REQUEST; an isolation level that there is not makes
@@ -45,6 +45,11 @@ const SINCE: ReadonlyMap<number, number> = new Map([
 ])
 const READ_COMMITTED = 1
 
+const isKnown = (timestamp: number, apiVersion: number): boolean => {
+  const since = timestamp < 0 ? SINCE.get(timestamp) : 0
+  return since !== undefined && apiVersion >= since
+}
+
 export const make = Effect.gen(function* () {
   const partitions = yield* Partitions
   const handler: Handler<ListOffsetsRequest, ListOffsetsResponse> = {
@@ -61,11 +66,14 @@ export const make = Effect.gen(function* () {
             if (request.isolationLevel !== 0 && request.isolationLevel !== READ_COMMITTED) {
               return Effect.succeed(refused(one.partitionIndex, ErrorCode.UNKNOWN_SERVER_ERROR))
             }
+            if (!isKnown(one.timestamp, apiVersion)) {
+              return Effect.succeed(refused(one.partitionIndex, ErrorCode.UNSUPPORTED_VERSION))
+            }
             const partition = partitions.find(name, one.partitionIndex)
             if (partition === undefined) {
               return Effect.succeed(refused(one.partitionIndex, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION))
             }
-            return listOne(partition, one, apiVersion, request.isolationLevel === READ_COMMITTED)
+            return listOne(partition, one, request.isolationLevel === READ_COMMITTED)
           }),
           (answers) => ({ name, partitions: answers })
         )
@@ -125,19 +133,10 @@ const found = (partition: Partition, offset: number, timestamp: number, leaderEp
 const epochOfStart = ({ logStartOffset, logEndOffset, leaderEpoch, store }: Partition): number =>
   logStartOffset === logEndOffset ? leaderEpoch : store.epochs.epochAt(logStartOffset)
 
-const listOne = (
-  partition: Partition,
-  asked: Asked,
-  apiVersion: number,
-  committedOnly: boolean
-): Effect.Effect<Answer> => {
+const listOne = (partition: Partition, asked: Asked, committedOnly: boolean): Effect.Effect<Answer> => {
   const stale = leaderEpochError(asked.currentLeaderEpoch, partition.leaderEpoch)
   if (stale !== ErrorCode.NONE) return Effect.succeed(refused(asked.partitionIndex, stale))
   const { timestamp } = asked
-  const since = timestamp < 0 ? SINCE.get(timestamp) : 0
-  if (since === undefined || apiVersion < since) {
-    return Effect.succeed(refused(asked.partitionIndex, ErrorCode.UNSUPPORTED_VERSION))
-  }
   const end = committedOnly ? partition.lastStableOffset : partition.highWatermark
   const nothing = found(partition, -1, -1, -1)
   switch (timestamp) {

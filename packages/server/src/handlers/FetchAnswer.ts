@@ -107,8 +107,8 @@ const answerOf = (look: Look, records: Uint8Array | RecordSlices, committedOnly:
     lastStableOffset: known ? partition.lastStableOffset : -1,
     logStartOffset: known ? partition.logStartOffset : -1,
     divergingEpoch: diverging,
-    // Kafka's answer for a partition that is not here has none; one that refuses says nothing of them.
-    abortedTransactions: partition === undefined || (committedOnly && known) ? [] : null,
+    // As Kafka: a partition that is not here has none, one that gives no records says nothing of them.
+    abortedTransactions: partition === undefined || (committedOnly && known && diverging === undefined) ? [] : null,
     preferredReadReplica: -1,
     records
   }

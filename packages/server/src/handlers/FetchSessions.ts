@@ -114,7 +114,10 @@ export class FetchSessions {
     }
     if (session.targets.size > 0) return incremental(session)
     this.#sessions.delete(session.id)
-    return full(0, session.targets)
+    // What the request names is answered for once more, although it is forgotten.
+    const named = new Map<string, FetchTarget>()
+    merge(named, topics)
+    return full(0, named)
   }
 
   /** The answer does not tell of the session, so nobody will use it. */

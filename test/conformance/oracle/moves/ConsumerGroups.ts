@@ -72,8 +72,8 @@ class Scene {
     return { id: uuidFromBytes(random.bytes(16), 0), instanceId, epoch: 0, owned: [] }
   }
 
-  async beat(request: object): Promise<ConsumerGroupHeartbeatResponse | undefined> {
-    const { answer, same } = await this.world.run.ask(ConsumerGroupHeartbeatApi, request, { from: 1 })
+  async beat(request: object, from = 1): Promise<ConsumerGroupHeartbeatResponse | undefined> {
+    const { answer, same } = await this.world.run.ask(ConsumerGroupHeartbeatApi, request, { from })
     this.apart ||= !same
     return answer
   }
@@ -97,7 +97,7 @@ class Scene {
   /** What the member holds now, told to the broker. */
   async report(member: Member): Promise<void> {
     const { id: memberId, epoch: memberEpoch, owned: topicPartitions, instanceId } = member
-    this.take(member, await this.beat({ groupId: this.groupId, memberId, memberEpoch, instanceId, topicPartitions }))
+    this.take(member, await this.beat({ groupId: this.groupId, memberId, memberEpoch, instanceId, topicPartitions }, 0))
   }
 
   /** Each reports until nothing moves any more: two rounds give back and take over. */

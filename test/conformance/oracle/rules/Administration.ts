@@ -135,5 +135,19 @@ export const administrationRules: ReadonlyArray<Rule> = [
       ours === 42 &&
       (components as ReadonlyArray<Value>).some(({ entityType }) => entityType === "nonsense"),
     reason: "Of two mistakes each finds another one first."
+  },
+  {
+    api: "AlterClientQuotas",
+    path: "entries[]",
+    what: "an entity that is named twice: Kafka answers it once, ours twice",
+    when: ({ kafka }) => kafka === undefined,
+    reason: "The second entry is not applied, and its answer says so."
+  },
+  {
+    api: "AlterPartitionReassignments",
+    path: "allowReplicationFactorChange",
+    what: "a request without topics that says false: Kafka answers true",
+    when: ({ kafka, ours }, { topics }) => kafka === true && ours === false && (topics as []).length === 0,
+    reason: "Kafka answers such a request before it looks at the field."
   }
 ]

@@ -70,6 +70,9 @@ const OTHER_DEFAULTS: ReadonlyMap<string, string> = new Map([
   ["sasl.enabled.mechanisms", "no SASL yet"]
 ])
 
+/** Names of the script of which there is no resource. */
+const MISSING: ReadonlySet<unknown> = new Set(["", "..", "a/b", "unknown"])
+
 export const configRules: ReadonlyArray<Rule> = [
   {
     api: "*",
@@ -128,14 +131,6 @@ export const configRules: ReadonlyArray<Rule> = [
     reason: "There are no such groups."
   },
   {
-    api: "*",
-    path: /^responses\.(errorCode|errorMessage)$/,
-    what: "setting a config of share or streams groups: ours INVALID_CONFIG, Kafka takes it",
-    when: (difference, request) =>
-      isOf(GROUP, difference) && asks(request, ({ name }) => /^(share|streams)\./.test(String(name))),
-    reason: "There are no such groups; a config without effect would mislead."
-  },
-  {
     api: "DescribeConfigs",
     path: TOPIC_OR_BROKER_CONFIG,
     what: "the levels of loggers: Kafka's Java loggers by name, ours one, root",
@@ -164,7 +159,7 @@ export const configRules: ReadonlyArray<Rule> = [
     what: "a config that is wrong for a resource that is not there: Kafka INVALID_CONFIG, ours the code of the resource",
     when: ({ kafka, ours, kafkaAround }) => {
       const { resourceName } = kafkaAround.at(-1) ?? {}
-      return kafka === 40 && ((ours === 3 && resourceName === "unknown") || (ours === 42 && resourceName === ""))
+      return kafka === 40 && [3, 17, 42].includes(Number(ours)) && MISSING.has(resourceName)
     },
     reason: "Of two mistakes each finds another one first."
   }

@@ -7,14 +7,6 @@ const byExpression = (text: unknown): boolean => typeof text === "string" && tex
 
 export const groupRules: ReadonlyArray<Rule> = [
   {
-    api: "ConsumerGroupHeartbeat",
-    path: /^(memberEpoch|assignment(\.|$))/,
-    what: "the first answer to a subscription by regular expression: ours may hold the assignment, Kafka's never does",
-    when: (_, request) => typeof request.subscribedTopicRegex === "string" && request.memberEpoch === 0,
-    reason:
-      "Kafka looks the expression up behind the answer and a later heartbeat brings the assignment; ours need not wait."
-  },
-  {
     api: "ConsumerGroupDescribe",
     path: /^groups\.(groupEpoch|assignmentEpoch|groupState|members\.memberEpoch|members\.assignment\.topicPartitions\[\])$/,
     what: "epochs and the state of a group with a subscription by regular expression",

@@ -2,7 +2,13 @@
  * Differences in what goes into a log and comes out.
  */
 import * as RecordBatch from "@chronik-effect/core/record/RecordBatch.ts"
+import { type BatchView, batchesOf } from "../Batches.ts"
 import { asks, attributesOf, type Rule, sentBatches } from "../Rule.ts"
+
+const isBeginningOf = (part: ReadonlyArray<BatchView>, whole: ReadonlyArray<BatchView>): boolean =>
+  part.length > 0 &&
+  part.length < whole.length &&
+  part.every(({ baseOffset, records }, at) => whole[at]!.baseOffset === baseOffset && whole[at]!.records === records)
 
 export const recordRules: ReadonlyArray<Rule> = [
   {
@@ -15,11 +21,10 @@ export const recordRules: ReadonlyArray<Rule> = [
   {
     api: "Produce",
     path: /^responses\.partitionResponses\.(errorCode|baseOffset|logStartOffset|errorMessage)$/,
-    what: "acks=-1 with a timeout of 0 or less: ours REQUEST_TIMED_OUT, Kafka NONE",
-    when: ({ kafkaAround }, request) =>
-      request.acks === -1 && Number(request.timeoutMs) <= 0 && kafkaAround.at(-1)?.errorCode === 0,
+    what: "a timeout of 0 or less: ours REQUEST_TIMED_OUT, Kafka NONE",
+    when: ({ kafkaAround }, request) => Number(request.timeoutMs) <= 0 && kafkaAround.at(-1)?.errorCode === 0,
     reason:
-      "Ours answers after an fsync, which takes time; Kafka on one node waits for nothing, with replicas it answers the same."
+      "Ours answers after an fsync, with acks=1 too, and that takes time; Kafka on one node waits for nothing, with replicas and acks=-1 it answers the same."
   },
   {
     api: "Produce",
@@ -60,6 +65,43 @@ export const recordRules: ReadonlyArray<Rule> = [
           batch.getBigInt64(RecordBatch.PRODUCER_ID_AT) >= 0n && batch.getInt16(RecordBatch.PRODUCER_EPOCH_AT) < 0
       ),
     reason: "It is what Kafka answers once it knows the producer; no broker gives out such an epoch."
+  },
+  {
+    api: "Produce",
+    path: "responses.partitionResponses.errorCode",
+    what: "acks that do not exist, and a partition that does not exist or a codec that the version has not: ours INVALID_REQUIRED_ACKS, Kafka the other code",
+    when: ({ kafka, ours }) => ours === 21 && [3, 76, 100].includes(Number(kafka)),
+    reason: "Of two mistakes each finds another one first."
+  },
+  {
+    api: "Produce",
+    versions: [3, 6],
+    path: "responses.partitionResponses.logStartOffset",
+    what: "a codec that does not exist: Kafka tells no log start before version 7",
+    when: (_, request) => sentBatches(request).some((batch) => (attributesOf(batch) & RecordBatch.CODEC_MASK) > 4),
+    reason: "There it looks at the codec before it looks for the log. The code is the same."
+  },
+  {
+    api: "OffsetForLeaderEpoch",
+    path: /^topics\.partitions\.(leaderEpoch|endOffset)$/,
+    what: "an epoch below -1: Kafka answers it with itself and the first offset, ours with -1",
+    when: (_, request) => asks(request, ({ leaderEpoch }) => Number(leaderEpoch) < -1),
+    reason: "No leader has such an epoch, so no client can ask for it."
+  },
+  {
+    api: "Fetch",
+    path: "responses.partitions.abortedTransactions",
+    what: "read_committed, and no records because a limit is reached: Kafka null, ours an empty list",
+    when: ({ kafka, ours, kafkaAround }) =>
+      kafka === null && (ours as []).length === 0 && batchesOf(kafkaAround.at(-1)!.records as Uint8Array).length === 0,
+    reason: "Kafka has not read anything then; clients take both for none."
+  },
+  {
+    api: "Fetch",
+    path: "responses.partitions.records[]",
+    what: "Kafka's records of a partition end where a segment does, ours go on with the next one",
+    when: ({ kafka, ours }) => isBeginningOf(kafka as ReadonlyArray<BatchView>, ours as ReadonlyArray<BatchView>),
+    reason: "An answer within its limits may hold any number of batches; where segments end is each broker's business."
   },
   {
     api: "Fetch",
