@@ -23,6 +23,16 @@ export const notAsked: ReadonlyArray<NotAsked> = [
     reason: "Kafka 4.3.1 never answers it; ours refuses the second."
   },
   {
+    what: "AlterConfigs of all brokers together, but to validate it",
+    reason:
+      "Kafka refuses it for its eligible leader replicas and ours does it; from there on their configs would differ."
+  },
+  {
+    what: "cleanup.policy with an element twice, or with an empty one",
+    reason:
+      "Kafka drops the one and refuses the other, ours keeps and shows what was set. Both compact and delete alike."
+  },
+  {
     what: "setting configs of share and streams groups",
     reason: "Kafka takes them; ours, which has no such groups, refuses them as unknown."
   },
