@@ -17,6 +17,9 @@ import type { Segments } from "./Segments.ts"
 /** Positions in a file are 31 bits, in its index and in Kafka. */
 const FILE_BYTES_MAX = 2_147_483_647
 
+/** Synced piece by piece: neither a stop nor the log's own syncs should have to wait for a gigabyte. */
+const SYNC_BYTES = 32 * 1024 * 1024
+
 export class CleanedFile {
   readonly file: SegmentFile
   readonly #segments: Segments
@@ -26,6 +29,7 @@ export class CleanedFile {
   readonly #path: string
   readonly #endOffset: number
   #gathered = 0
+  #unsyncedBytes = 0
   #size = 0
   /** Everything below is in the file. */
   #nextOffset: number
@@ -88,18 +92,29 @@ export class CleanedFile {
     this.#append(bytes, pos, size)
   }
 
+  readonly #sync: Effect.Effect<void, DiskError> = Effect.suspend(() => {
+    this.#unsyncedBytes = 0
+    return Effect.callback<void, DiskError>((resume) =>
+      this.#handle.datasync((error) => resume(error === undefined ? Effect.void : Effect.fail(error)))
+    )
+  }).pipe(Effect.uninterruptible)
+
   /** Writes what was gathered. `add` only afterwards. */
   readonly flush: Effect.Effect<void, DiskError> = Effect.suspend(() => {
     const length = this.#gathered
     if (length === 0) return Effect.void
     this.#gathered = 0
+    this.#unsyncedBytes += length
     const position = this.#size - length
     return Effect.callback<void, DiskError>((resume) =>
       this.#handle.writeLater(this.#gather, 0, length, position, (error) =>
         resume(error === undefined ? Effect.void : Effect.fail(error))
       )
     )
-  }).pipe(Effect.uninterruptible)
+  }).pipe(
+    Effect.uninterruptible,
+    Effect.andThen(Effect.suspend(() => (this.#unsyncedBytes >= SYNC_BYTES ? this.#sync : Effect.void)))
+  )
 
   /** All batches are in. The file is complete and synced afterwards; the caller swaps it in or calls `discard`. */
   readonly finish: Effect.Effect<void, DiskError> = Effect.suspend(() => {
@@ -109,10 +124,7 @@ export class CleanedFile {
     file.firstTimestamp ??= RecordBatch.NO_TIMESTAMP
     file.timeIndex().maybeAppend(this.#largest, this.#largestOffset)
     file.setLargestTimestamp(this.#largest, this.#largestOffset)
-    const sync = Effect.callback<void, DiskError>((resume) =>
-      this.#handle.datasync((error) => resume(error === undefined ? Effect.void : Effect.fail(error)))
-    ).pipe(Effect.uninterruptible)
-    return Effect.andThen(this.flush, sync)
+    return Effect.andThen(this.flush, this.#sync)
   })
 
   /** To be called once, whatever became of it. */
