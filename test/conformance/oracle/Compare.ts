@@ -41,6 +41,8 @@ class Comparison {
   readonly #api: string
   readonly #version: number
   #around: ReadonlyArray<Value> = []
+  /** Elements are being compared of which it is not sure that they belong together. */
+  #uncertain = false
 
   constructor(sides: Sides, api: string, version: number) {
     this.#sides = sides
@@ -113,8 +115,11 @@ class Comparison {
       unmatched.length === left.length && keys.length > 0 && keys.every((key) => this.isId(key)) ? unmatched.length : 0
     for (const each of unmatched) {
       const inPlace = `${place}[${this.keyOf(keys, each, true)}]`
-      if (pairs > 0) this.value(element, name, path, inPlace, each, this.likely(keys, each, left))
-      else this.differ(`${path}[]`, inPlace, each, undefined)
+      if (pairs > 0) {
+        this.#uncertain = pairs > 1
+        this.value(element, name, path, inPlace, each, this.likely(keys, each, left))
+        this.#uncertain = false
+      } else this.differ(`${path}[]`, inPlace, each, undefined)
     }
     for (const each of left) this.differ(`${path}[]`, `${place}[${this.keyOf(keys, each, false)}]`, undefined, each)
   }
@@ -184,7 +189,7 @@ class Comparison {
   sameId(kind: Kind, kafka: unknown, ours: unknown): boolean {
     if (isNone(kind, kafka) || isNone(kind, ours)) return kafka === ours
     if (kind === "member" && unlike(String(kafka), String(ours))) return false
-    return this.#sides.symbols.matches(kind, kafka, ours)
+    return this.#sides.symbols.matches(kind, kafka, ours, this.#uncertain)
   }
 
   records(path: string, place: string, kafka: Uint8Array, ours: Uint8Array): void {

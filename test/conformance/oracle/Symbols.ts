@@ -11,12 +11,13 @@ export class Symbols {
   readonly #ours = new Map<string, unknown>()
   readonly #kafka = new Map<string, unknown>()
 
-  /** Whether the two are the same thing; pairs them when neither has been seen. */
-  matches(kind: Kind, kafka: unknown, ours: unknown): boolean {
+  /** Whether the two may be the same thing; when neither has been seen they become a pair, unless told to only look. */
+  matches(kind: Kind, kafka: unknown, ours: unknown, look = false): boolean {
     const kafkaKey = `${kind} ${kafka}`
     const oursKey = `${kind} ${ours}`
     const known = this.#ours.get(kafkaKey)
     if (known !== undefined || this.#kafka.has(oursKey)) return known === ours && this.#kafka.get(oursKey) === kafka
+    if (look) return true
     this.#ours.set(kafkaKey, ours)
     this.#kafka.set(oursKey, kafka)
     return true

@@ -28,7 +28,7 @@ export const recordRules: ReadonlyArray<Rule> = [
   },
   {
     api: "Produce",
-    path: /^responses\.partitionResponses\.(errorCode|baseOffset|logStartOffset|errorMessage)$/,
+    path: /^responses\.partitionResponses\.(errorCode|baseOffset|logStartOffset|errorMessage|recordErrors\[\])$/,
     what: "a batch that claims log append time on a topic with create time: ours INVALID_TIMESTAMP, Kafka stores it with the flag cleared",
     when: (_, request) =>
       sentBatches(request).some((batch) => (attributesOf(batch) & RecordBatch.LOG_APPEND_TIME_FLAG) !== 0),
