@@ -48,6 +48,10 @@ export class BrokerProcess {
     return `127.0.0.1:${this.port}`
   }
 
+  get running(): boolean {
+    return this.#child !== undefined
+  }
+
   get pid(): number {
     if (this.#child?.pid === undefined) throw new Error("the broker is not running")
     return this.#child.pid

@@ -15,7 +15,7 @@ const argumentsOf = (wishes: BrokerWishes): ReadonlyArray<string> => [
 const live = new Set<BrokerProcess>()
 process.on("exit", () => {
   for (const broker of live) {
-    process.kill(broker.pid, "SIGKILL")
+    if (broker.running) process.kill(broker.pid, "SIGKILL")
     rmSync(broker.dataDir, { recursive: true, force: true })
   }
 })

@@ -60,7 +60,10 @@ const runSuite = async (suite: Suite, context: Context): Promise<Report> => {
     context.say(`  skipped: ${missing}`)
     return report([], missing)
   }
-  return suite.run(context).then(report, (error: unknown) => broken(error, "outside of its cases"))
+  const ran = (cases: ReadonlyArray<Case>): Report =>
+    // A suite that ran nothing has shown nothing; with --case it may be meant.
+    cases.length === 0 && context.only.length === 0 ? broken(new Error("no case ran"), "at its end") : report(cases)
+  return suite.run(context).then(ran, (error: unknown) => broken(error, "outside of its cases"))
 }
 
 const main = async (): Promise<number> => {

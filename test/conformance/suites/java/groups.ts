@@ -13,6 +13,7 @@ export const groupCases = async (cases: Cases, tools: JavaTools): Promise<void> 
   await tools.admin(TOPIC, "--create", "--topic", "grouped", "--partitions", "1")
   await tools.produce("grouped", LINES)
   await aLife(cases, tools, "classic")
+  if (tools.modern) await aLife(cases, tools, "consumer")
   await resets(cases, tools)
   await deletions(cases, tools)
 }
@@ -110,6 +111,10 @@ export const aLife = async (cases: Cases, tools: JavaTools, protocol: "classic" 
   )
 }
 
+/** New offsets of a plan; 3.9 prints its whole table on one line. */
+const planned = (text: string, group: string): ReadonlyArray<string> =>
+  [...text.matchAll(new RegExp(`${group}\\s+grouped\\s+0\\s+(\\d+)`, "g"))].map((found) => found[1]!)
+
 const resets = async (cases: Cases, tools: JavaTools): Promise<void> => {
   const group = "resetting"
   await consume(tools, "grouped", group, 10)
@@ -127,12 +132,12 @@ const resets = async (cases: Cases, tools: JavaTools): Promise<void> => {
   ]
   for (const [name, how, expected] of kinds) {
     await cases.add(`ConsumerGroupCommand resets offsets ${name}`, async () => {
-      deepEqual(column(await reset(...how, "--execute"), "NEW-OFFSET", group), [expected])
+      deepEqual(planned(await reset(...how, "--execute"), group), [expected])
       equal(await committed(tools, group, "grouped"), expected)
     })
   }
   await cases.add("ConsumerGroupCommand only plans without --execute", async () => {
-    deepEqual(column(await reset("--to-offset", "2", "--dry-run"), "NEW-OFFSET", group), ["2"])
+    deepEqual(planned(await reset("--to-offset", "2", "--dry-run"), group), ["2"])
     equal(await committed(tools, group, "grouped"), "10")
   })
   await cases.add("ConsumerGroupCommand exports a plan and resets from the file", async () => {

@@ -97,13 +97,13 @@ const judge = (test: AllowedTest, protocol: Protocol, group: Group, ran: Ran): C
   if (verdict?.state === "SKIPPED" && lacking !== undefined)
     return { name, outcome: "skipped", reason: lacking, seconds }
   const what = verdict === undefined ? "gave no verdict" : verdict.state
-  return { name, outcome: "failed", reason: `${what}: ${failure(ran.finished)}`, seconds }
+  return { name, outcome: "failed", reason: `${what}: ${failure(ran.finished, test.name)}`, seconds }
 }
 
 /** The sentences of the test itself where there are some, else how the runner ended. */
-const failure = (finished: Finished): string => {
+const failure = (finished: Finished, test: string): string => {
   const lines = written(finished).split("\n")
-  const at = lines.findIndex((line) => /^### Test ".*" failed at/.test(line))
+  const at = lines.findIndex((line) => line.startsWith(`### Test "${test}`))
   return at < 0 ? account(finished) : `${lines[at + 1]}; ${lines[at]}`
 }
 
