@@ -156,10 +156,10 @@ export const configRules: ReadonlyArray<Rule> = [
   {
     api: "*",
     path: /^responses\.errorCode$/,
-    what: "a config that is wrong for a resource that is not there: Kafka INVALID_CONFIG, ours the code of the resource",
+    what: "a config that is wrong for a resource that is not there: Kafka INVALID_CONFIG or INVALID_REQUEST, ours the code of the resource",
     when: ({ kafka, ours, kafkaAround }) => {
       const { resourceName } = kafkaAround.at(-1) ?? {}
-      return kafka === 40 && [3, 17, 42].includes(Number(ours)) && MISSING.has(resourceName)
+      return [40, 42].includes(Number(kafka)) && [3, 17, 42].includes(Number(ours)) && MISSING.has(resourceName)
     },
     reason: "Of two mistakes each finds another one first."
   }

@@ -47,16 +47,6 @@ export const recordRules: ReadonlyArray<Rule> = [
   {
     api: "Produce",
     path: /^responses\.partitionResponses\.(errorCode|baseOffset|logStartOffset|errorMessage)$/,
-    what: "records with a negative time: Kafka UNKNOWN_SERVER_ERROR, ours stores them",
-    when: ({ kafkaAround }, request) =>
-      kafkaAround.at(-1)?.errorCode === -1 &&
-      sentBatches(request).some((batch) => batch.getBigInt64(RecordBatch.BASE_TIMESTAMP_AT) < -1n),
-    reason:
-      "Kafka's failure is an exception while it looks at them; the time is the client's, and any number is stored."
-  },
-  {
-    api: "Produce",
-    path: /^responses\.partitionResponses\.(errorCode|baseOffset|logStartOffset|errorMessage)$/,
     what: "a negative epoch of a producer that the partition does not know: ours INVALID_PRODUCER_EPOCH, Kafka UNKNOWN_SERVER_ERROR or NONE",
     when: ({ kafkaAround }, request) =>
       [-1, 0].includes(Number(kafkaAround.at(-1)?.errorCode)) &&
