@@ -130,12 +130,16 @@ const explained = (
   return { beforeLog: isMisshapen(records, errorCode), errorCode, message, recordErrors }
 }
 
-/** Exactly one whole batch of magic 2, of a codec that the version knows: Kafka looks at that before it looks for the log. */
-const isMisshapen = (records: Uint8Array, errorCode: ErrorCode): boolean =>
-  errorCode === ErrorCode.UNSUPPORTED_COMPRESSION_TYPE ||
-  records.length < HEADER_BYTES ||
-  magic(records, 0) !== 2 ||
-  sizeInBytes(records, 0) !== records.length
+/**
+ * Not exactly one whole batch of magic 2, of a codec that the version knows: Kafka looks at that before it looks for the log. A
+ * piece of another batch behind it does no harm.
+ */
+const isMisshapen = (records: Uint8Array, errorCode: ErrorCode): boolean => {
+  if (errorCode === ErrorCode.UNSUPPORTED_COMPRESSION_TYPE || records.length < HEADER_BYTES) return true
+  const size = sizeInBytes(records, 0)
+  const behind = records.length - size
+  return magic(records, 0) !== 2 || behind < 0 || (behind >= HEADER_BYTES && behind >= sizeInBytes(records, size))
+}
 
 /** One object for all calls: it does not outlive the validation that it is made for, and nothing suspends in between. */
 const rules: { -readonly [K in keyof BatchRules]: BatchRules[K] } = {
