@@ -18,6 +18,8 @@ export interface AllowedTest {
   readonly config?: Readonly<Record<string, string>>
   /** Sub-tests that must pass although the test as a whole cannot; each is a part of a sub-test's name. */
   readonly parts?: ReadonlyArray<string>
+  /** Of these parts, the ones that the test itself leaves out with the consumer protocol. */
+  readonly consumerSkips?: ReadonlyArray<string>
 }
 
 /** The version whose names and tests the list is about. */
@@ -36,6 +38,9 @@ export interface Group {
   readonly part: string | undefined
 }
 
+const partsOf = (test: AllowedTest, protocol: Protocol): ReadonlyArray<string> =>
+  (test.parts ?? []).filter((part) => protocol === "classic" || !(test.consumerSkips ?? []).includes(part))
+
 export const groups = (tests: ReadonlyArray<AllowedTest>, protocol: Protocol): ReadonlyArray<Group> => {
   const whole = new Map<string, Array<AllowedTest>>()
   for (const test of tests) {
@@ -52,7 +57,7 @@ export const groups = (tests: ReadonlyArray<AllowedTest>, protocol: Protocol): R
   return all.flatMap((group) => [
     group,
     ...group.tests.flatMap((test) =>
-      test[protocol] === true ? [] : (test.parts ?? []).map((part) => ({ ...group, tests: [test], part }))
+      test[protocol] === true ? [] : partsOf(test, protocol).map((part) => ({ ...group, tests: [test], part }))
     )
   ])
 }
