@@ -7,7 +7,7 @@
  */
 import { CompressionFault } from "@chronik-effect/core/record/Compression.ts"
 import * as RecordBatch from "@chronik-effect/core/record/RecordBatch.ts"
-import { openRecords } from "@chronik-effect/core/record/Records.ts"
+import { openRecords, type RecordReader } from "@chronik-effect/core/record/Records.ts"
 import { Effect } from "effect"
 import type { PartitionStore } from "./PartitionStore.ts"
 import { walBatch } from "./PartitionStoreRead.ts"
@@ -41,12 +41,14 @@ export const maxTimestampOf = (
   attempt(store, () => {
     let largest = -1
     for (const file of store.segments.files) {
-      if (file.endOffset <= endOffset) largest = Math.max(largest, file.largestTimestamp().timestamp)
-      else if (file.baseOffset < endOffset) largest = Math.max(largest, largestBelow(file, endOffset))
+      if (file.baseOffset >= endOffset) break
+      const whole = file.baseOffset >= store.logStartOffset && file.endOffset <= endOffset
+      largest = Math.max(largest, whole ? file.largestTimestamp().timestamp : largestWithin(store, file, endOffset))
     }
     const { index } = store
     for (let i = 0; i < index.size && index.endOffsetOf(i) <= endOffset; i++) {
-      largest = Math.max(largest, index.maxTimestamp(i))
+      const whole = index.baseOffset(i) >= store.logStartOffset
+      largest = Math.max(largest, whole ? index.maxTimestamp(i) : largestInWal(store, i))
     }
     return largest < 0 ? undefined : search(store, largest, endOffset)
   })
@@ -61,11 +63,37 @@ const attempt = <A>(store: PartitionStore, run: () => A): Effect.Effect<A, Stora
     }
   })
 
-const largestBelow = (file: SegmentFile, endOffset: number): number => {
+/** Of the records between the log start and `endOffset`. */
+const largestWithin = (store: PartitionStore, file: SegmentFile, endOffset: number): number => {
+  const { logStartOffset } = store
   let largest = -1
-  file.scan({ position: 0, baseOffset: file.baseOffset, lastOffset: -1 }, (bytes, pos) => {
+  file.scan({ position: 0, baseOffset: file.baseOffset, lastOffset: -1 }, (bytes, pos, position, size) => {
     if (RecordBatch.endOffset(bytes, pos) > endOffset) return false
-    largest = Math.max(largest, RecordBatch.maxTimestamp(bytes, pos))
+    if (RecordBatch.endOffset(bytes, pos) <= logStartOffset) return true
+    const whole = RecordBatch.baseOffset(bytes, pos) >= logStartOffset
+    const own = whole
+      ? RecordBatch.maxTimestamp(bytes, pos)
+      : readBatch(store, file, position, size, (batch) => largestInBatch(store, batch))
+    largest = Math.max(largest, own)
+    return true
+  })
+  return largest
+}
+
+const largestInWal = (store: PartitionStore, i: number): number => {
+  const buffer = store.context.buffers.lease(BUFFER_BYTES)
+  try {
+    return largestInBatch(store, walBatch(store, i, buffer.bytes))
+  } finally {
+    buffer.release()
+  }
+}
+
+/** Of the records at or after the log start, of a batch that begins before it. */
+const largestInBatch = (store: PartitionStore, batch: Uint8Array): number => {
+  let largest = -1
+  walkBatch(store, batch, (record) => {
+    if (record.offset >= store.logStartOffset) largest = Math.max(largest, record.timestamp)
     return true
   })
   return largest
@@ -130,6 +158,18 @@ const readBatch = <A>(
 }
 
 const searchBatch = (store: PartitionStore, batch: Uint8Array, timestamp: number): TimestampedOffset | undefined => {
+  let hit: TimestampedOffset | undefined
+  walkBatch(store, batch, (record) => {
+    if (record.timestamp < timestamp || record.offset < store.logStartOffset) return true
+    const leaderEpoch = RecordBatch.partitionLeaderEpoch(batch, 0)
+    hit = { offset: record.offset, timestamp: record.timestamp, leaderEpoch }
+    return false
+  })
+  return hit
+}
+
+/** Visits the records until `visit` has enough. */
+const walkBatch = (store: PartitionStore, batch: Uint8Array, visit: (record: RecordReader) => boolean): void => {
   const reader = openRecords(batch, 0, store.context.decompress, DECOMPRESSED_BYTES_MAX)
   const broken = (problem: string) =>
     new StorageError({
@@ -137,11 +177,6 @@ const searchBatch = (store: PartitionStore, batch: Uint8Array, timestamp: number
       reason: `the records of the batch at offset ${RecordBatch.baseOffset(batch, 0)} cannot be read: ${problem}`
     })
   if (reader instanceof CompressionFault) throw broken(reader.message)
-  while (reader.next()) {
-    if (reader.timestamp < timestamp || reader.offset < store.logStartOffset) continue
-    const leaderEpoch = RecordBatch.partitionLeaderEpoch(batch, 0)
-    return { offset: reader.offset, timestamp: reader.timestamp, leaderEpoch }
-  }
+  while (reader.next()) if (!visit(reader)) return
   if (reader.malformed) throw broken(reader.problem)
-  return undefined
 }

@@ -1,3 +1,4 @@
+import { buildBatch } from "@chronik-effect/core/record/BatchBuilder.ts"
 import * as RecordBatch from "@chronik-effect/core/record/RecordBatch.ts"
 import { StorageError } from "@chronik-effect/server/storage/PartitionStore.ts"
 import { Cause, Effect, Exit, Logger } from "effect"
@@ -234,6 +235,16 @@ describe("PartitionStore by time", () => {
         expect((yield* store.offsetForTimestamp(0, 4))!.offset).toBe(2)
         expect((yield* store.offsetForTimestamp(600, 4))!.offset).toBe(3)
         expect((yield* store.maxTimestamp(4))!.offset).toBe(3)
+      })
+    ))
+
+  it("takes the largest timestamp from what is left of a batch that begins before the log start", () =>
+    withWorld((world) =>
+      Effect.gen(function* () {
+        const store = openStream(world, 1)
+        append(world, store, buildBatch([900, 300, 700].map((timestamp) => ({ timestamp, value: new Uint8Array(1) }))))
+        store.startAt(1)
+        expect(yield* store.maxTimestamp(3)).toEqual({ offset: 2, timestamp: 700, leaderEpoch: 0 })
       })
     ))
 })
