@@ -99,6 +99,17 @@ export function validateProduceBatch(
       `The batch of ${size} bytes is larger than a segment of ${rules.segmentBytes} bytes.`
     )
   }
+  // Behind the rules for records, as in Kafka, where it belongs to the producer's state.
+  if (
+    RecordBatch.producerId(bytes, start) > RecordBatch.NO_PRODUCER_ID &&
+    RecordBatch.producerEpoch(bytes, start) < 0
+  ) {
+    return reject(
+      rejection,
+      ErrorCode.INVALID_PRODUCER_EPOCH,
+      `The record batch has a producer id but ${RecordBatch.producerEpoch(bytes, start)} for its producer epoch.`
+    )
+  }
   return ErrorCode.NONE
 }
 
@@ -216,13 +227,6 @@ function validateHeader(
       rejection,
       ErrorCode.INVALID_RECORD,
       `The record batch has a producer id but ${sequence} for its sequence number.`
-    )
-  }
-  if (producerId > RecordBatch.NO_PRODUCER_ID && RecordBatch.producerEpoch(bytes, pos) < 0) {
-    return reject(
-      rejection,
-      ErrorCode.INVALID_PRODUCER_EPOCH,
-      `The record batch has a producer id but ${RecordBatch.producerEpoch(bytes, pos)} for its producer epoch.`
     )
   }
   return validateTimes(bytes, pos, rules, rejection)

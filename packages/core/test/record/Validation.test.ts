@@ -139,6 +139,13 @@ describe("codes of ours alone", () => {
       buildBatch([record("a")], { producerId: 77, producerEpoch: -1, baseSequence: 0 }),
       "INVALID_PRODUCER_EPOCH"
     ],
+    [
+      "that and a time that is far ahead",
+      changed(buildBatch([record("a")], { producerId: 77, producerEpoch: -1, baseSequence: 0 }), (b) =>
+        writeInt64(b, 35, NOW * 2)
+      ),
+      "INVALID_TIMESTAMP"
+    ],
     ["undecodable bytes", withAttributes(good, Codec.LZ4), "INVALID_RECORD", compacted],
     ["a length of 20", withLength(good, 20).subarray(0, 32), "CORRUPT_MESSAGE"],
     [
