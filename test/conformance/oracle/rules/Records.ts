@@ -79,6 +79,15 @@ export const recordRules: ReadonlyArray<Rule> = [
     reason: "No leader has such an epoch, so no client can ask for it."
   },
   {
+    api: "ListOffsets",
+    versions: [7, 11],
+    path: /^topics\.partitions\.(timestamp|offset|leaderEpoch)$/,
+    what: "the largest timestamp of a log whose records were all deleted: Kafka names one of them, ours none",
+    when: ({ ours }, request) => ours === -1 && asks(request, ({ timestamp }) => timestamp === -3),
+    reason:
+      "The record lies before the log start and cannot be read: a client that goes there gets OFFSET_OUT_OF_RANGE."
+  },
+  {
     api: "Fetch",
     path: "responses.partitions.abortedTransactions",
     what: "read_committed, and no records because a limit is reached: Kafka null, ours an empty list",
