@@ -28,6 +28,6 @@ export const groupRules: ReadonlyArray<Rule> = [
     what: "a member of a consumer group commits with an epoch before its current one: ours STALE_MEMBER_EPOCH, Kafka takes it if the partition was the member's then",
     when: ({ kafka, ours }) => kafka === 0 && ours === 113,
     reason:
-      "Ours asks for the current epoch, as Kafka did before 4.3; clients learn it by the next heartbeat and commit again."
+      "Ours takes an older epoch for a partition that the member has had since then; in what Kafka takes more is not found out. Clients commit again after the next heartbeat."
   }
 ]
