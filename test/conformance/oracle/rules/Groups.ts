@@ -20,14 +20,5 @@ export const groupRules: ReadonlyArray<Rule> = [
     when: ({ kafka }, request) =>
       kafka === -1 && asks(request, ({ memberId, memberEpoch }) => memberId === null && Number(memberEpoch) >= 0),
     reason: "Kafka's is an exception on the id that is not there."
-  },
-  {
-    api: "OffsetCommit",
-    versions: [9, 10],
-    path: "topics.partitions.errorCode",
-    what: "a member of a consumer group commits with an epoch before its current one: ours STALE_MEMBER_EPOCH, Kafka takes it if the partition was the member's then",
-    when: ({ kafka, ours }) => kafka === 0 && ours === 113,
-    reason:
-      "Ours takes an older epoch for a partition that the member has had since then; in what Kafka takes more is not found out. Clients commit again after the next heartbeat."
   }
 ]

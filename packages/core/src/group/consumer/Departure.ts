@@ -13,6 +13,7 @@ import { NO_EPOCH_PARTITIONS } from "./ConsumerRecord.ts"
 import { STATIC_LEAVE_EPOCH } from "./HeartbeatValidation.ts"
 import { refuseStranger, removeMember } from "./Membership.ts"
 import { downgrade, shallDowngrade } from "./Migration.ts"
+import { givenAt, partitionsOf } from "./PartitionSets.ts"
 import { bumpForDeparture } from "./Subscriptions.ts"
 
 export const leave = (
@@ -43,13 +44,18 @@ export const leave = (
   }
 }
 
-/** A process that is gone owns nothing: it has nothing to give up any more. */
+/**
+ * A process that is gone owns nothing: it has nothing to give up any more. What it kept is its successor's whatever epoch
+ * that one commits with, so it counts as given in epoch 0, as in Kafka 4.3.
+ */
 const leaveForAWhile = (context: ConsumerContext, turn: GroupTurn, group: ConsumerGroup, memberId: string): void => {
   const { groupId } = group
   context.timers.stop("Rebalance", groupId, memberId)
+  const current = currentOf(group, memberId)
   const value = {
-    ...currentOf(group, memberId),
+    ...current,
     memberEpoch: STATIC_LEAVE_EPOCH,
+    assigned: givenAt(partitionsOf(current.assigned), 0),
     pendingRevocation: NO_EPOCH_PARTITIONS
   }
   write(context, turn, { _tag: "ConsumerGroupCurrentMemberAssignment", groupId, memberId, value })
