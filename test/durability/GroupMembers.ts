@@ -9,8 +9,11 @@
 import { Consumer } from "@platformatic/kafka"
 import { Kafka, logLevel } from "kafkajs"
 
-/** Whoever dies without leaving is missed after this time; no recovery can be much quicker. */
-const SESSION_MS = 2_000
+/**
+ * Whoever is gone without a word is missed after this time: so is a client that asks for a new member id after its broker's
+ * death, as both of these do, and its group is whole again no sooner than the session of its old id ends.
+ */
+const SESSION_MS = 1_000
 const REBALANCE_MS = 4_000
 const HEARTBEAT_MS = 200
 const WAIT_MS = 200

@@ -1,12 +1,12 @@
 /**
  * kill -9 among consumer groups, again and again: nobody waits for ever, and what was committed stays committed.
  *
- * Members of several groups, by two unmodified clients and one of the consumer protocol, come, go and commit while a producer writes to every partition. At
- * a random moment the broker is killed and started again on its port. Then every partition of every group must be consumed
- * again within `RECOVERY_MS_MAX`, the committed offsets must be explained by the commits (`CommitHistory`), and whoever
- * leaves must be gone within `LEAVING_MS_MAX`. In some rounds all members leave at once right after the restart.
+ * Members of several groups, by two unmodified clients and one of the consumer protocol, come, go and commit while a producer
+ * writes to every partition. At a random moment the broker is killed and started again on its port. Then every partition of
+ * every group must be consumed again in time, the committed offsets must be explained by the commits (`CommitHistory`), and
+ * whoever leaves must be gone within `LEAVING_MS_MAX`. In some rounds all members leave at once right after the restart.
  *
- *   node test/durability/groupRounds.ts [--rounds 100] [--seed N]
+ *   node test/durability/groupRounds.ts [--rounds 100] [--seed N] [--recovery-ms 2000]
  */
 import { parseArgs } from "node:util"
 import { Prng } from "@chronik-effect/core/base/Prng.ts"
@@ -33,7 +33,7 @@ const MEMBERS_MIN = 10
 const MEMBERS_MAX = 26
 const LOAD_MS_MIN = 50
 const LOAD_MS_MAX = 900
-const RECOVERY_MS_MAX = 15_000
+const LOADING_MS_MAX = 15_000
 const LEAVING_MS_MAX = 10_000
 const EXODUS_EVERY = 3
 const PRODUCE_EVERY_MS = 10
@@ -77,6 +77,7 @@ class Rounds implements MemberEvents {
   readonly history = new CommitHistory()
   readonly #broker: BrokerProcess
   readonly #random: Prng
+  readonly #recoveryMsMax: number
   readonly #admin: Admin
   readonly #producer: Producer
   #members: Array<GroupMember> = []
@@ -89,7 +90,8 @@ class Rounds implements MemberEvents {
   #onConsumed = (): void => {}
   made = 0
 
-  constructor(broker: BrokerProcess, seed: number) {
+  constructor(broker: BrokerProcess, seed: number, recoveryMsMax: number) {
+    this.#recoveryMsMax = recoveryMsMax
     this.#broker = broker
     this.#random = new Prng(seed)
     const retry = { initialRetryTime: 20, maxRetryTime: 100, retries: 100 }
@@ -216,13 +218,13 @@ class Rounds implements MemberEvents {
     })
     let timer: ReturnType<typeof setTimeout> | undefined
     const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, RECOVERY_MS_MAX)
+      timer = setTimeout(resolve, this.#recoveryMsMax)
     })
     await Promise.race([consuming, late])
     clearTimeout(timer)
     if (missing.size === 0) return
     const concerned = [...this.#members, ...this.#leaving].filter(({ groupId }) => missing.has(groupId as GroupId))
-    throw await this.#stuck(`${[...missing]} do not consume ${RECOVERY_MS_MAX} ms after the restart`, concerned)
+    throw await this.#stuck(`${[...missing]} do not consume ${this.#recoveryMsMax} ms after the restart`, concerned)
   }
 
   async #committedOffsets(): Promise<ReadonlyArray<FoundOffset>> {
@@ -237,7 +239,7 @@ class Rounds implements MemberEvents {
 
   /** This client takes a coordinator that loads for an error. */
   async #fetchOffsets(groupId: GroupId): Promise<Awaited<ReturnType<Admin["fetchOffsets"]>>> {
-    const deadline = performance.now() + RECOVERY_MS_MAX
+    const deadline = performance.now() + LOADING_MS_MAX
     while (true) {
       try {
         return await this.#admin.fetchOffsets({ groupId, topics: [TOPIC] })
@@ -292,10 +294,11 @@ class Rounds implements MemberEvents {
   }
 }
 
-export const groupRounds = async (rounds: number, seed: number): Promise<GroupRoundsReport> => {
+/** `recoveryMsMax`: from the restart until every partition of every group is consumed again. */
+export const groupRounds = async (rounds: number, seed: number, recoveryMsMax: number): Promise<GroupRoundsReport> => {
   const settings = BROKER.flatMap((setting) => ["--set", setting])
   const broker = new BrokerProcess(await freePort(), temporaryDirectory(), ["--log-level", "warn", ...settings])
-  const run = new Rounds(broker, seed)
+  const run = new Rounds(broker, seed, recoveryMsMax)
   try {
     await broker.start()
     await run.begin()
@@ -358,11 +361,12 @@ if (import.meta.main) {
   const { values } = parseArgs({
     options: {
       rounds: { type: "string", default: "100" },
-      seed: { type: "string", default: String(Date.now() % 1_000_000) }
+      seed: { type: "string", default: String(Date.now() % 1_000_000) },
+      "recovery-ms": { type: "string", default: "2000" }
     }
   })
   process.stdout.write(`seed ${values.seed}\n`)
-  const report = await groupRounds(Number(values.rounds), Number(values.seed))
+  const report = await groupRounds(Number(values.rounds), Number(values.seed), Number(values["recovery-ms"]))
   process.stdout.write(`${JSON.stringify(report)}\n`)
   // A kafkajs consumer that crashed while it was told to disconnect starts itself again and never ends.
   process.exit(0)
