@@ -10,7 +10,7 @@ import type { Partitions } from "../consumer/ConsumerRecord.ts"
 export interface AssignorMember {
   readonly memberId: string
   readonly instanceId: string | null
-  /** Ids of the topics that it subscribes to; each is a key of the input's `topics`. */
+  /** Ids of the topics that it subscribes to; each is a key of the input's `topics`. Who subscribes to the same shares a set. */
   readonly topicIds: ReadonlySet<string>
   /** What the last target gave it. */
   readonly last: Partitions
@@ -44,5 +44,28 @@ export const inOrder = (members: ReadonlyArray<AssignorMember>): ReadonlyArray<A
 
 export const topicsInOrder = (topics: ReadonlyMap<string, AssignorTopic>): ReadonlyArray<AssignorTopic> =>
   [...topics.values()].sort((a, b) => compare(a.name, b.name) || compare(a.topicId, b.topicId))
+
+/**
+ * The subscribers of a topic, in the order of `all`. Members mostly share one set of topics: topics with the same subscribers
+ * get the same array, which is made once.
+ */
+export const subscribersOf = <A>(
+  all: ReadonlyArray<A>,
+  topicIdsOf: (one: A) => ReadonlySet<string>
+): ((topicId: string) => ReadonlyArray<A>) => {
+  const subscriptions = [...new Set(all.map(topicIdsOf))]
+  const made = new Map<string, ReadonlyArray<A>>()
+  return (topicId) => {
+    let key = ""
+    for (const [i, topicIds] of subscriptions.entries()) if (topicIds.has(topicId)) key += `${i} `
+    let subscribers = made.get(key)
+    if (subscribers === undefined) {
+      const who = new Set(subscriptions.filter((topicIds) => topicIds.has(topicId)))
+      subscribers = all.filter((one) => who.has(topicIdsOf(one)))
+      made.set(key, subscribers)
+    }
+    return subscribers
+  }
+}
 
 export const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
