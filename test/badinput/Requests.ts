@@ -17,6 +17,9 @@ export interface Topic {
   readonly topicId: string
 }
 
+/** An int64 beyond 2^53: the fields are typed as number, and their writer takes a bigint too. */
+export const int64 = (value: bigint): number => value as unknown as number
+
 export const utf8 = (text: string): Uint8Array => Buffer.from(text)
 
 export const createTopic = async (

@@ -20,6 +20,7 @@ import {
   type FetchOptions,
   fetchOne,
   fetchRequest,
+  int64,
   latestOffset,
   produce,
   type Topic
@@ -99,7 +100,7 @@ describe("what one fetch gets", () => {
       })
     }
     for (const offset of [2n ** 63n - 1n, -(2n ** 63n)]) {
-      const answer = await fetchOne(peer, topic, { offset: offset as unknown as number })
+      const answer = await fetchOne(peer, topic, { offset: int64(offset) })
       expect(answer.errorCode).toBe(ErrorCode.OFFSET_OUT_OF_RANGE)
     }
   })

@@ -178,7 +178,7 @@ describe("news of another kind", () => {
       const waiting = fetchOne(waiter, topic, { minBytes: 1 << 20, maxWaitMs: LONG_MS, isolationLevel })
       await looked(peer)
       await peer.call(DeleteRecordsApi, 2, {
-        topics: [{ name: topic.name, partitions: [{ partitionIndex: 0, offset: -1n as unknown as number }] }],
+        topics: [{ name: topic.name, partitions: [{ partitionIndex: 0, offset: -1 }] }],
         timeoutMs: 10_000
       })
       expect((await waiting).errorCode).toBe(ErrorCode.OFFSET_OUT_OF_RANGE)

@@ -11,7 +11,7 @@ import { compress } from "@chronik-effect/server/io/Compression.ts"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { type OpenNode, openNode } from "./OpenNode.ts"
 import { Peer } from "./Peer.ts"
-import { createTopic, NOW, produce, type Topic, utf8 } from "./Requests.ts"
+import { createTopic, int64, NOW, produce, type Topic, utf8 } from "./Requests.ts"
 
 let node: OpenNode
 let peer: Peer
@@ -122,9 +122,9 @@ describe("ListOffsets", () => {
       expect(await at(NOW + 1)).toEqual([NOW + 20, 1])
       expect(await at(NOW + 20)).toEqual([NOW + 20, 1])
       expect(await at(NOW + 21)).toEqual([-1, -1])
-      expect(await at((2n ** 63n - 1n) as unknown as number)).toEqual([-1, -1])
+      expect(await at(int64(2n ** 63n - 1n))).toEqual([-1, -1])
     }
-    const lowest = -(2n ** 63n) as unknown as number
+    const lowest = int64(-(2n ** 63n))
     expect(await list(name, lowest)).toEqual([[UNSUPPORTED_VERSION, -1, -1, -1]])
   })
 

@@ -9,7 +9,7 @@ import { Effect, Fiber, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import { ask } from "./ClusterHarness.ts"
 
-/** A partition of ten records whose log start moves as `deleteRecords` says. */
+/** A partition of ten records whose log start moves as `deleteRecords` says. The cast: the handler asks for nothing else. */
 const layerOf = (deleteRecords: Partition["deleteRecords"]) => {
   const partition = { internal: false, settings: { deletes: true }, highWatermark: 10, deleteRecords }
   return Layer.succeed(Partitions, Partitions.of({ find: () => partition } as unknown as Partitions["Service"]))
