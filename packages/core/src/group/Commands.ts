@@ -33,6 +33,8 @@ export interface JoinCommand {
   readonly supportsSkippingAssignment: boolean
   /** Unique text for a new member's id. */
   readonly uuid: string
+  /** A uuid as Kafka writes its own: the id of a new member of a group of the consumer protocol. */
+  readonly kafkaUuid: string
 }
 
 export interface SyncCommand {

@@ -110,7 +110,8 @@ class World {
           protocols: [{ name: "range", metadata: new Uint8Array([client.metadata]) }],
           requireKnownMemberId: client.name !== "c0",
           supportsSkippingAssignment: true,
-          uuid: String(++this.#uuid)
+          uuid: String(++this.#uuid),
+          kafkaUuid: `uuid${this.#uuid}`
         }
       case "sync": {
         // The leader writes the generation into each assignment, so that a stale one shows.

@@ -201,7 +201,8 @@ class World {
       protocols: [{ name: "range", metadata: new Uint8Array([client.metadata]) }],
       requireKnownMemberId: client.name !== "c0",
       supportsSkippingAssignment: true,
-      uuid: String(++this.#named)
+      uuid: String(++this.#named),
+      kafkaUuid: `uuid${this.#named}`
     }
   }
 

@@ -165,7 +165,8 @@ export class Scenario {
       }),
       requireKnownMemberId: version >= 4,
       supportsSkippingAssignment: version >= 9,
-      uuid: String(++this.#uuid)
+      uuid: String(++this.#uuid),
+      kafkaUuid: `uuid${this.#uuid}`
     }
   }
 

@@ -27,11 +27,14 @@ export const make = Effect.gen(function* () {
     api: JoinGroupApi,
     // The command is made at once, in the socket's callback: it copies what would otherwise be views of the frame.
     handle: (request, context) =>
-      Effect.map(groups.ask(commandOf(request, context, groups.uuid())), ({ _tag, protocolName, ...result }) => ({
-        throttleTimeMs: 0,
-        ...result,
-        protocolName: context.apiVersion < PROTOCOL_NAME_NULLABLE_FROM ? (protocolName ?? "") : protocolName
-      }))
+      Effect.map(
+        groups.ask(commandOf(request, context, groups.uuid(), groups.kafkaUuid())),
+        ({ _tag, protocolName, ...result }) => ({
+          throttleTimeMs: 0,
+          ...result,
+          protocolName: context.apiVersion < PROTOCOL_NAME_NULLABLE_FROM ? (protocolName ?? "") : protocolName
+        })
+      )
   }
   return handler
 })
@@ -39,7 +42,8 @@ export const make = Effect.gen(function* () {
 const commandOf = (
   request: JoinGroupRequest,
   { apiVersion, clientId, clientHost }: RequestContext,
-  uuid: string
+  uuid: string,
+  kafkaUuid: string
 ): JoinCommand => ({
   _tag: "Join",
   groupId: request.groupId,
@@ -53,5 +57,6 @@ const commandOf = (
   protocols: request.protocols.map(({ name, metadata }) => ({ name, metadata: new Uint8Array(metadata) })),
   requireKnownMemberId: apiVersion >= MEMBER_ID_REQUIRED_FROM,
   supportsSkippingAssignment: apiVersion >= SKIP_ASSIGNMENT_FROM,
-  uuid
+  uuid,
+  kafkaUuid
 })

@@ -56,6 +56,7 @@ const join = (clientId: string, more: Partial<JoinCommand> = {}): JoinCommand =>
   requireKnownMemberId: false,
   supportsSkippingAssignment: true,
   uuid: "1",
+  kafkaUuid: "uuid1",
   ...more
 })
 

@@ -272,7 +272,7 @@ const comeBack = async (scene: Scene): Promise<void> => {
 /** The topic of these groups: with one partition it is certain who gets what, whatever an assignor prefers. */
 const single = new WeakMap<World, Topic>()
 
-const topicOf = async (world: World): Promise<Topic> => {
+export const singleTopic = async (world: World): Promise<Topic> => {
   const known = single.get(world)
   if (known !== undefined && world.kept.includes(known)) return known
   const topic = await world.createTopic(1, {})
@@ -284,7 +284,7 @@ const topicOf = async (world: World): Promise<Topic> => {
 
 const live = async (world: World): Promise<void> => {
   const { random, run } = world
-  const topic = await topicOf(world)
+  const topic = await singleTopic(world)
   await world.barrier()
   const scene = new Scene(world, [topic])
   await scene.join()

@@ -6,6 +6,7 @@ import { consumerGroupMoves } from "./ConsumerGroups.ts"
 import { fetchMoves } from "./Fetch.ts"
 import { groupMoves } from "./Groups.ts"
 import { malformedMoves } from "./Malformed.ts"
+import { migrationMoves } from "./Migration.ts"
 import { produceMoves } from "./Produce.ts"
 import { topicMoves } from "./Topics.ts"
 
@@ -15,6 +16,7 @@ export const moves: ReadonlyArray<Move> = [
   ...fetchMoves,
   ...groupMoves,
   ...consumerGroupMoves,
+  ...migrationMoves,
   ...adminMoves,
   ...configMoves,
   ...malformedMoves

@@ -63,12 +63,9 @@ export const joinConsumerGroup = (
     joinClassicGroup(context.classic, turn, classic, ticket, command)
     return
   }
-  const memberId = command.memberId === "" ? newMemberId(command) : command.memberId
+  const memberId = command.memberId === "" ? command.kafkaUuid : command.memberId
   turn.answer(ticket, join(context, turn, group, command, memberId))
 }
-
-const newMemberId = ({ groupInstanceId, clientId, uuid }: JoinCommand): string =>
-  `${groupInstanceId ?? clientId}-${uuid}`
 
 const holderOf = (group: ConsumerGroup, instanceId: string | null): string | undefined =>
   instanceId === null ? undefined : group.staticMembers.get(instanceId)
@@ -89,7 +86,7 @@ const refuse = (context: ConsumerContext, group: ConsumerGroup, command: JoinCom
     return joinError(ErrorCode.INCONSISTENT_GROUP_PROTOCOL, memberId)
   }
   if (memberId === "" && groupInstanceId === null && command.requireKnownMemberId) {
-    return joinError(ErrorCode.MEMBER_ID_REQUIRED, newMemberId(command))
+    return joinError(ErrorCode.MEMBER_ID_REQUIRED, command.kafkaUuid)
   }
   // Any id will do for a dynamic member: the one it was given just now is remembered by nobody.
   if (memberId === "" || groupInstanceId === null) return undefined

@@ -265,7 +265,8 @@ export class ConsumerScenario {
         .map((protocol) => ({ name: protocol, metadata })),
       requireKnownMemberId: args.get("version") !== "3",
       supportsSkippingAssignment: true,
-      uuid: String(++this.#uuid)
+      uuid: String(++this.#uuid),
+      kafkaUuid: `${name}-${this.#uuid}`
     }
   }
 

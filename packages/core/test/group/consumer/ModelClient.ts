@@ -222,7 +222,8 @@ export class ClassicClient implements ModelClient {
           protocols: [{ name: "sticky", metadata }],
           requireKnownMemberId: true,
           supportsSkippingAssignment: true,
-          uuid
+          uuid,
+          kafkaUuid: uuid
         }
       }
       case "sync":
