@@ -119,6 +119,17 @@ const refusals: ReadonlyArray<{
   { name: "a negative count", code: ErrorCode.INVALID_RECORD, records: () => withCount(-5, 0) },
   { name: "a count that is not the last delta + 1", code: ErrorCode.INVALID_RECORD, records: () => withCount(2, 0) },
   { name: "a last delta of 2^31-1", code: ErrorCode.INVALID_RECORD, records: () => withCount(1, 0x7fffffff) },
+  { name: "more records announced than there are", code: ErrorCode.INVALID_RECORD, records: () => withCount(2, 1) },
+  {
+    name: "records that are no records",
+    code: ErrorCode.INVALID_RECORD,
+    records: () => patched(batchOf(["a"]), (view) => view.setUint32(RecordBatch.RECORDS_AT, 0xabababab))
+  },
+  {
+    name: "a transaction without a transactional id, before any other mistake",
+    code: ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+    records: () => batchOf(["a"], { transactional: true, producerId: 5, producerEpoch: 0, baseSequence: -1 })
+  },
   {
     name: "a producer id with a negative sequence",
     code: ErrorCode.INVALID_RECORD,

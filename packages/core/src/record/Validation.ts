@@ -1,14 +1,15 @@
 /**
  * What a produced batch must be before it may enter a log: Kafka's rules in Kafka's order.
  *
- * `validateProduceBatch` answers with an `ErrorCode`; the plain path reads the 61 header bytes and the CRC, and walks no
- * record. Records are walked (`validateRecords`) where a rule needs it: a compacted topic (every record has a key), a
- * limit on old timestamps, or `walkRecords: true`. The first failed rule in this order decides:
+ * `validateProduceBatch` answers with an `ErrorCode`; the plain path reads the 61 header bytes, the CRC, and of records that are
+ * not compressed the lengths. Records are walked (`validateRecords`) where a rule needs it: a compacted topic (every record
+ * has a key), a limit on old timestamps, or `walkRecords: true`. The first failed rule in this order decides:
  *
- * 1. shape: exactly one batch (87), of magic 2 (87; an impossible magic or size: 2), zstd only from Produce 7 (76)
+ * 1. shape: exactly one batch (87), of magic 2 (87; an impossible magic or size: 2), before Produce 7 a known codec (-1) and not
+ *    zstd (76)
  * 2. base offset 0 (87), size (10), CRC (2), a known codec (-1)
  * 3. count > 0 and = lastOffsetDelta + 1, no control batch, a sequence (87) and an epoch (47) with a producer id, record
- *    keys (87), times (32)
+ *    keys (87), times (32), records that fill the batch (87)
  * 4. size against the segment (18)
  *
  * Compared with Kafka 4.3.1 on 60 malformed batches. On purpose different: undecodable compressed bytes and record offsets
@@ -24,7 +25,7 @@ import { readInt8, readInt32 } from "../base/Bytes.ts"
 import { ErrorCode } from "../model/ErrorCode.ts"
 import { CompressionFault, type Decompressor } from "./Compression.ts"
 import * as RecordBatch from "./RecordBatch.ts"
-import { openRecords, type RecordReader } from "./Records.ts"
+import { openRecords, type RecordReader, recordsFill } from "./Records.ts"
 
 export interface BatchRules {
   /** Of the Produce request. */
@@ -62,7 +63,7 @@ export interface Rejection {
 export const RECORD_ERRORS_MAX = 1000
 
 const RECORD_OVERHEAD_V0 = 14
-const ZSTD_PRODUCE_VERSION_MIN = 7
+export const ZSTD_PRODUCE_VERSION_MIN = 7
 /** Ages beyond this cannot be exceeded by a time that a producer can write: `message.timestamp.before.max.ms` is off. */
 const UNLIMITED_MS = Number.MAX_SAFE_INTEGER
 
@@ -90,6 +91,12 @@ export function validateProduceBatch(
   if (rules.walkRecords === true || rules.compacted || limitsAge(rules)) {
     const records = validateRecords(bytes, start, rules, rejection)
     if (records !== ErrorCode.NONE) return records
+  } else if (!fills(bytes, start)) {
+    return reject(
+      rejection,
+      ErrorCode.INVALID_RECORD,
+      "The lengths of the records do not fill the record batch: no consumer could read it."
+    )
   }
   const size = RecordBatch.sizeInBytes(bytes, start)
   if (rules.segmentBytes !== undefined && size > rules.segmentBytes) {
@@ -111,6 +118,13 @@ export function validateProduceBatch(
     )
   }
   return ErrorCode.NONE
+}
+
+/** What is compressed is not looked into: that would cost a produce many times over. */
+function fills(bytes: Uint8Array, pos: number): boolean {
+  if (RecordBatch.codecId(bytes, pos) !== RecordBatch.Codec.NONE) return true
+  const end = pos + RecordBatch.sizeInBytes(bytes, pos)
+  return recordsFill(bytes, pos + RecordBatch.RECORDS_AT, end, RecordBatch.recordsCount(bytes, pos))
 }
 
 /**
@@ -143,13 +157,16 @@ function validateShape(
   if (RecordBatch.magic(bytes, start) !== RecordBatch.MAGIC) {
     return reject(rejection, ErrorCode.INVALID_RECORD, "Only record batches of magic 2 are accepted.")
   }
-  const codec = RecordBatch.codecId(bytes, start)
-  if (apiVersion < ZSTD_PRODUCE_VERSION_MIN && codec === RecordBatch.Codec.ZSTD) {
-    return reject(
-      rejection,
-      ErrorCode.UNSUPPORTED_COMPRESSION_TYPE,
-      `Produce requests of version ${apiVersion} must not use zstd; it needs version ${ZSTD_PRODUCE_VERSION_MIN}.`
-    )
+  if (apiVersion < ZSTD_PRODUCE_VERSION_MIN) {
+    const codec = validateCodec(bytes, start, rejection)
+    if (codec !== ErrorCode.NONE) return codec
+    if (RecordBatch.codecId(bytes, start) === RecordBatch.Codec.ZSTD) {
+      return reject(
+        rejection,
+        ErrorCode.UNSUPPORTED_COMPRESSION_TYPE,
+        `Produce requests of version ${apiVersion} must not use zstd; it needs version ${ZSTD_PRODUCE_VERSION_MIN}.`
+      )
+    }
   }
   const following = batchSizeAt(bytes, start + size, end)
   if (following === CORRUPT) {
@@ -191,11 +208,14 @@ function validateContent(
   if (!RecordBatch.verifyCrc(bytes, pos)) {
     return reject(rejection, ErrorCode.CORRUPT_MESSAGE, "The CRC of the record batch is not that of its bytes.")
   }
+  return validateCodec(bytes, pos, rejection)
+}
+
+function validateCodec(bytes: Uint8Array, pos: number, rejection: Rejection | undefined): ErrorCode {
   const codec = RecordBatch.codecId(bytes, pos)
-  if (!RecordBatch.isCodec(codec)) {
-    return reject(rejection, ErrorCode.UNKNOWN_SERVER_ERROR, `Compression codec ${codec} does not exist.`)
-  }
-  return ErrorCode.NONE
+  return RecordBatch.isCodec(codec)
+    ? ErrorCode.NONE
+    : reject(rejection, ErrorCode.UNKNOWN_SERVER_ERROR, `Compression codec ${codec} does not exist.`)
 }
 
 function validateHeader(

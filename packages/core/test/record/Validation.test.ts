@@ -147,6 +147,14 @@ describe("codes of ours alone", () => {
       "INVALID_TIMESTAMP"
     ],
     ["undecodable bytes", withAttributes(good, Codec.LZ4), "INVALID_RECORD", compacted],
+    ["garbage for records", changed(good, (bytes) => bytes.fill(0x7f, 61)), "INVALID_RECORD"],
+    ["lengths that never end", changed(good, (bytes) => bytes.fill(0xff, 61)), "INVALID_RECORD"],
+    ["lengths of nothing", changed(good, (bytes) => bytes.fill(0, 61)), "INVALID_RECORD"],
+    ["2 records of 3", withCount(good, 2, 1), "INVALID_RECORD"],
+    ["4 records of 3", withCount(good, 4, 3), "INVALID_RECORD"],
+    ["a first record that is one byte longer", changed(good, (bytes) => (bytes[61]! += 2)), "INVALID_RECORD"],
+    ["a negative length", changed(good, (bytes) => (bytes[61]! += 1)), "INVALID_RECORD"],
+    ["2 compressed records of 3, which nobody looks into", withCount(lz4, 2, 1), "NONE"],
     ["a length of 20", withLength(good, 20).subarray(0, 32), "CORRUPT_MESSAGE"],
     [
       "a marker",
@@ -158,6 +166,13 @@ describe("codes of ours alone", () => {
 
 describe("order: of two faults the earlier rule answers", () => {
   answers([
+    [
+      "a codec before size until Produce 6",
+      withAttributes(good, 5),
+      "UNKNOWN_SERVER_ERROR",
+      { apiVersion: 6, maxMessageBytes: 1 }
+    ],
+    ["size before a codec from Produce 7 on", withAttributes(good, 5), "MESSAGE_TOO_LARGE", { maxMessageBytes: 1 }],
     ["two batches before size", concatBytes([good, good]), "INVALID_RECORD", { maxMessageBytes: 1 }],
     ["base offset before CRC", damaged(good, (bytes) => bytes.fill(1, 0, 8)), "INVALID_RECORD"],
     ["size before CRC", damaged(good, (bytes) => bytes.fill(9, 70)), "MESSAGE_TOO_LARGE", { maxMessageBytes: 1 }],

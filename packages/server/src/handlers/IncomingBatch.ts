@@ -19,6 +19,7 @@ import {
   HEADER_BYTES,
   isTransactional,
   LOG_OVERHEAD,
+  MAGIC,
   magic,
   RECORDS_AT,
   setLogAppendTime,
@@ -29,7 +30,8 @@ import {
   type BatchRules,
   makeRejection,
   type RecordError,
-  validateProduceBatch
+  validateProduceBatch,
+  ZSTD_PRODUCE_VERSION_MIN
 } from "@chronik-effect/core/record/Validation.ts"
 import { compress, decompress } from "../io/Compression.ts"
 
@@ -84,9 +86,10 @@ export const acceptBatch = (
       recordErrors: []
     }
   }
+  if (transactionalId === null && seemsTransactional(records)) return NO_TRANSACTIONAL_ID
   const errorCode = validateProduceBatch(records, 0, records.length, rulesOf(settings, apiVersion, nowMillis))
   if (errorCode !== ErrorCode.NONE) return explained(records, settings, apiVersion, nowMillis)
-  if (isTransactional(records, 0)) return transactionalId === null ? NO_TRANSACTIONAL_ID : NO_TRANSACTION
+  if (isTransactional(records, 0)) return NO_TRANSACTION
   const size = sizeInBytes(records, 0)
   let bytes = size === records.length ? records : records.subarray(0, size)
   if (settings.compressionType !== "producer" && CODEC_OF[settings.compressionType] !== codecId(bytes, 0)) {
@@ -103,6 +106,10 @@ export const acceptBatch = (
   if (settings.timestampType === "LogAppendTime") setLogAppendTime(bytes, 0, nowMillis)
   return bytes
 }
+
+/** Kafka asks who writes before it looks at what is written. */
+const seemsTransactional = (records: Uint8Array): boolean =>
+  records.length >= HEADER_BYTES && magic(records, 0) === MAGIC && isTransactional(records, 0)
 
 const refuse = (errorCode: ErrorCode, message: string): RefusedBatch => ({
   beforeLog: false,
@@ -127,18 +134,19 @@ const explained = (
     rejection
   )
   const { message, recordErrors } = rejection
-  return { beforeLog: isMisshapen(records, errorCode), errorCode, message, recordErrors }
+  return { beforeLog: isMisshapen(records, errorCode, apiVersion), errorCode, message, recordErrors }
 }
 
 /**
  * Not exactly one whole batch of magic 2, of a codec that the version knows: Kafka looks at that before it looks for the log. A
  * piece of another batch behind it does no harm.
  */
-const isMisshapen = (records: Uint8Array, errorCode: ErrorCode): boolean => {
+const isMisshapen = (records: Uint8Array, errorCode: ErrorCode, apiVersion: number): boolean => {
   if (errorCode === ErrorCode.UNSUPPORTED_COMPRESSION_TYPE || records.length < HEADER_BYTES) return true
+  if (errorCode === ErrorCode.UNKNOWN_SERVER_ERROR && apiVersion < ZSTD_PRODUCE_VERSION_MIN) return true
   const size = sizeInBytes(records, 0)
   const behind = records.length - size
-  return magic(records, 0) !== 2 || behind < 0 || (behind >= HEADER_BYTES && behind >= sizeInBytes(records, size))
+  return magic(records, 0) !== MAGIC || behind < 0 || (behind >= HEADER_BYTES && behind >= sizeInBytes(records, size))
 }
 
 /** One object for all calls: it does not outlive the validation that it is made for, and nothing suspends in between. */

@@ -37,12 +37,24 @@ export const recordRules: ReadonlyArray<Rule> = [
   {
     api: "Produce",
     path: /^responses\.partitionResponses\.(errorCode|baseOffset|logStartOffset|errorMessage)$/,
-    what: "an uncompressed batch with a right CRC and header whose records do not parse: Kafka UNKNOWN_SERVER_ERROR, ours stores it",
+    what: "records that do not fill their batch, whatever its right CRC: ours INVALID_RECORD, Kafka UNKNOWN_SERVER_ERROR",
     when: ({ kafkaAround }, request) =>
       kafkaAround.at(-1)?.errorCode === -1 &&
       sentBatches(request).some((batch) => batch.getUint8(RecordBatch.RECORDS_AT) === 0xff),
-    reason:
-      "The CRC shows that the producer meant these bytes; ours reads single records only where a rule of the topic needs it, which is what makes it fast."
+    reason: "Kafka's is an exception where it reads the records; with others that do not fill it answers as ours."
+  },
+  {
+    api: "Produce",
+    path: /^responses\.partitionResponses\.(errorCode|baseOffset|logStartOffset|errorMessage)$/,
+    what: "a record time below -1 on a topic for which the broker compresses anew: Kafka UNKNOWN_SERVER_ERROR, ours stores it",
+    when: ({ kafkaAround }, request) =>
+      kafkaAround.at(-1)?.errorCode === -1 &&
+      sentBatches(request).some(
+        (batch) =>
+          batch.getBigInt64(RecordBatch.MAX_TIMESTAMP_AT) < -1n ||
+          batch.getBigInt64(RecordBatch.BASE_TIMESTAMP_AT) < -1n
+      ),
+    reason: "Where it does not compress Kafka stores it too; the exception is its batch builder's."
   },
   {
     api: "Produce",
@@ -62,14 +74,6 @@ export const recordRules: ReadonlyArray<Rule> = [
     what: "acks that do not exist, and a partition that does not exist or a codec that the version has not: ours INVALID_REQUIRED_ACKS, Kafka the other code",
     when: ({ kafka, ours }) => ours === 21 && [3, 76, 100].includes(Number(kafka)),
     reason: "Of two mistakes each finds another one first."
-  },
-  {
-    api: "Produce",
-    versions: [3, 6],
-    path: "responses.partitionResponses.logStartOffset",
-    what: "a codec that does not exist: Kafka tells no log start before version 7",
-    when: (_, request) => sentBatches(request).some((batch) => (attributesOf(batch) & RecordBatch.CODEC_MASK) > 4),
-    reason: "There it looks at the codec before it looks for the log. The code is the same."
   },
   {
     api: "OffsetForLeaderEpoch",
