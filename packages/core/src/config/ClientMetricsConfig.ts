@@ -35,24 +35,23 @@ export interface ClientMetricsProblem {
   readonly message: string
 }
 
-/** Why this set of values is not legal for a subscription, or undefined. */
+/** Why this set of values is not legal for a subscription, or undefined. Of several mistakes the one that Kafka finds first. */
 export const clientMetricsProblem = (values: ReadonlyMap<string, string>): ClientMetricsProblem | undefined => {
-  for (const [name, text] of values) {
-    if (!CLIENT_METRICS_CONFIGS.has(name)) {
-      return { kind: "request", message: `Unknown client metrics configuration: ${shown(name)}` }
-    }
-    if (name === "interval.ms" && !isInterval(text.trim())) {
-      return {
-        kind: "request",
-        message: `Invalid value ${shown(text)} for interval.ms, interval must be between ${INTERVAL_MS_MIN} and ${INTERVAL_MS_MAX} (1 hour)`
-      }
-    }
-    const wrong = name === "match" ? listElements(text).find((element) => !isSelector(element)) : undefined
-    if (wrong !== undefined) {
-      return { kind: "config", message: `Illegal client matching pattern: ${shown(wrong)}` }
+  const unknown = [...values.keys()].find((name) => !CLIENT_METRICS_CONFIGS.has(name))
+  if (unknown !== undefined) {
+    return { kind: "request", message: `Unknown client metrics configuration: ${shown(unknown)}` }
+  }
+  const interval = values.get("interval.ms")
+  if (interval !== undefined && !isInterval(interval.trim())) {
+    return {
+      kind: "request",
+      message: `Invalid value ${shown(interval)} for interval.ms, interval must be between ${INTERVAL_MS_MIN} and ${INTERVAL_MS_MAX} (1 hour)`
     }
   }
-  return undefined
+  const wrong = listElements(values.get("match") ?? "").find((element) => !isSelector(element))
+  return wrong === undefined
+    ? undefined
+    : { kind: "config", message: `Illegal client matching pattern: ${shown(wrong)}` }
 }
 
 const isInterval = (text: string): boolean =>

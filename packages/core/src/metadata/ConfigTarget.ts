@@ -28,12 +28,13 @@ export interface ConfigTarget {
   readonly resourceType: ConfigResource
   /** As the command names it. */
   readonly resource: string
-  readonly definitions: ReadonlyMap<string, ConfigDefinition>
   readonly overrides: ReadonlyMap<string, string>
   /** What a key without an override is worth here; "" where nothing says. */
   readonly inherited: (name: string) => string
   /** Why the resource cannot have these values; `set` are the keys that the request gave a value. */
   readonly problem: (values: ReadonlyMap<string, string>, set: ReadonlyArray<string>) => Refusal | undefined
+  /** Whether elements may be added to the key's value and taken from it. */
+  readonly isList: (name: string) => boolean
   /** Kafka's sentence for an operation of lists on a key that is none. */
   readonly noList: (name: string, operation: "APPEND" | "SUBTRACT") => string
 }
@@ -81,13 +82,13 @@ const topicTarget = (name: string, image: MetadataImage, broker: BrokerConfig): 
   return Result.succeed({
     resourceType: ConfigResource.TOPIC,
     resource: topic.topicId,
-    definitions: TOPIC_CONFIGS,
     overrides: topic.configs,
     inherited: (key) => {
       const definition = TOPIC_CONFIGS.get(key)
       return definition === undefined ? "" : brokerValueOf(definition, broker)
     },
     problem: (values) => invalidConfig(topicConfigsProblem(values, broker)),
+    isList: (key) => TOPIC_CONFIGS.get(key)?.type === "list",
     noList: notAList
   })
 }
@@ -126,9 +127,10 @@ const namedTarget = (
 ): Omit<ConfigTarget, "problem"> => ({
   resourceType,
   resource,
-  definitions,
   overrides: Option.getOrElse(HashMap.get(known, resource), () => NONE),
   inherited: (key) => definitions.get(key)?.default ?? "",
+  // Kafka's controller has no schema of these: no key of theirs is a list to it.
+  isList: () => false,
   noList: notAList
 })
 
@@ -156,7 +158,6 @@ const brokerTarget = (name: string, image: MetadataImage, broker: BrokerConfig):
   return Result.succeed({
     resourceType: ConfigResource.BROKER,
     resource,
-    definitions: BROKER_CONFIGS,
     overrides: image.brokerConfigs.get(resource) ?? NONE,
     inherited: (key) => broker.text(key) ?? "",
     problem: (values, set) => {
@@ -169,6 +170,7 @@ const brokerTarget = (name: string, image: MetadataImage, broker: BrokerConfig):
       const broken = brokerRulesProblem(changed)
       return broken === undefined ? undefined : invalidRequest(broken)
     },
+    isList: (key) => BROKER_CONFIGS.get(key)?.type === "list",
     noList: (key, operation) => `Config value ${operation.toLowerCase()} is not allowed for config key: ${key}`
   })
 }

@@ -92,26 +92,32 @@ const commandOf = (target: ConfigTarget, changes: ReadonlyArray<ConfigChange>): 
   })
 }
 
+const isOperation = (op: number): op is ConfigOp => Object.values(ConfigOp).some((known) => known === op)
+
 /** Operations made definite: an APPEND or SUBTRACT on an inherited list becomes the SET of its outcome. */
 const definiteChanges = (
   changes: ConfigsRequest["changes"],
   target: ConfigTarget
 ): Decision<ReadonlyArray<ConfigChange>> => {
-  const definite: Array<ConfigChange> = []
+  const known: Array<{ readonly name: string; readonly op: ConfigOp; readonly value: string | null }> = []
   for (const { name, op, value } of changes) {
+    if (!isOperation(op)) {
+      return refuse(ErrorCode.INVALID_REQUEST, `Unknown operation ${op} for the config ${shown(name)}.`)
+    }
+    known.push({ name, op, value })
+  }
+  const definite: Array<ConfigChange> = []
+  for (const { name, op, value } of known) {
     if (op === ConfigOp.DELETE) {
       definite.push({ name, op, value: null })
       continue
-    }
-    if (op !== ConfigOp.SET && op !== ConfigOp.APPEND && op !== ConfigOp.SUBTRACT) {
-      return refuse(ErrorCode.INVALID_REQUEST, `Unknown operation ${op} for the config ${shown(name)}.`)
     }
     if (value === null) return Result.fail(nullValue(name))
     if (op === ConfigOp.SET) {
       definite.push({ name, op, value })
       continue
     }
-    if (target.definitions.get(name)?.type !== "list") {
+    if (!target.isList(name)) {
       return refuse(
         ErrorCode.INVALID_CONFIG,
         target.noList(shown(name), op === ConfigOp.APPEND ? "APPEND" : "SUBTRACT")
