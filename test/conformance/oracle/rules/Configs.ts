@@ -85,9 +85,12 @@ export const configRules: ReadonlyArray<Rule> = [
   {
     api: "IncrementalAlterConfigs",
     path: /^responses\.(errorCode|errorMessage)$/,
-    what: "an operation that does not exist: ours INVALID_REQUEST, Kafka UNKNOWN_SERVER_ERROR",
-    when: ({ kafkaAround }) => kafkaAround.at(-1)?.errorCode === -1,
-    reason: "The request is wrong, not the server."
+    what: "an operation that does not exist: ours INVALID_REQUEST, Kafka UNKNOWN_SERVER_ERROR, or what another key of the resource deserves",
+    when: ({ kafkaAround }, request) =>
+      kafkaAround.at(-1)?.errorCode !== 0 &&
+      asks(request, ({ configOperation }) => Number(configOperation) < 0 || Number(configOperation) > 3),
+    reason:
+      "The request is wrong, not the server; of several keys Kafka takes first which its hash map happens to hold first."
   },
   {
     api: "DescribeConfigs",
