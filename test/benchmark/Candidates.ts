@@ -9,7 +9,7 @@ import { setTimeout as pause } from "node:timers/promises"
 import { createTopic, LATEST, listOffset } from "@chronik-effect/server/client/kafka/Admin.ts"
 import { makeKafkaClient, retrying } from "@chronik-effect/server/client/kafka/KafkaClient.ts"
 import * as Effect from "effect/Effect"
-import { PATHS, residentMb } from "./Machine.ts"
+import { PATHS, processorMs, residentMb } from "./Machine.ts"
 
 export interface Candidate {
   readonly name: string
@@ -17,6 +17,7 @@ export interface Candidate {
   /** Milliseconds from the start of the process to its first answer; undefined where it means nothing. */
   readonly startMs: number | undefined
   readonly residentMb: () => number | undefined
+  readonly processorMs: () => number | undefined
   readonly stop: () => Promise<void>
 }
 
@@ -80,6 +81,11 @@ const stopping = (child: ChildProcess) => async (): Promise<void> => {
   await exited(child)
 }
 
+const costsOf = ({ pid }: ChildProcess) => ({
+  residentMb: () => residentMb(pid!),
+  processorMs: () => processorMs(pid!)
+})
+
 async function up(
   name: string,
   folder: string,
@@ -98,7 +104,7 @@ async function up(
     })
   }
   const startMs = performance.now() - beganMs
-  return { name, port, startMs, residentMb: () => residentMb(child.pid!), stop: stopping(child) }
+  return { name, port, startMs, ...costsOf(child), stop: stopping(child) }
 }
 
 const serveArgs = (folder: string, port: number): ReadonlyArray<string> => [
@@ -113,9 +119,9 @@ const serveArgs = (folder: string, port: number): ReadonlyArray<string> => [
   "warn"
 ]
 
-/** Ours, from the bundle. */
-export const startOurs = (folder: string, port: number): Promise<Candidate> =>
-  up("ours", folder, port, [PATHS.bundle, ...serveArgs(folder, port)], {
+/** Ours, from its bundle: that of this checkout, or of another one. */
+export const startOurs = (folder: string, port: number, name = "ours", bundle = PATHS.bundle): Promise<Candidate> =>
+  up(name, folder, port, [bundle, ...serveArgs(folder, port)], {
     NODE_COMPILE_CACHE: join(folder, "..", "compile-cache")
   })
 
@@ -123,7 +129,7 @@ export const startOurs = (folder: string, port: number): Promise<Candidate> =>
 export async function startFloor(folder: string, port: number): Promise<Candidate> {
   const child = spawnNode(folder, [PATHS.floorServer], { PORT: String(port) })
   await listens(port, child, folder)
-  return { name: "floor", port, startMs: undefined, residentMb: () => residentMb(child.pid!), stop: stopping(child) }
+  return { name: "floor", port, startMs: undefined, ...costsOf(child), stop: stopping(child) }
 }
 
 /** The floor for fetch: `how` is tail (memory) or read (page cache). */
@@ -135,7 +141,7 @@ export async function startFetchFloor(folder: string, port: number, how: "tail" 
     name: `floor-${how}`,
     port,
     startMs: undefined,
-    residentMb: () => residentMb(child.pid!),
+    ...costsOf(child),
     stop: stopping(child)
   }
 }
@@ -169,11 +175,13 @@ export async function startKafka(folder: string, port: number): Promise<Candidat
   ]
   const said = peer("up", folder, "1", ...retention)
   const after = /after (\d+) ms/.exec(said)
+  const pid = Number(peer("pids", folder).trim())
   return {
     name: "kafka",
     port,
     startMs: after === null ? undefined : Number(after[1]),
     residentMb: () => Number(peer("rss", folder).trim()),
+    processorMs: () => processorMs(pid),
     stop: async () => {
       peer("down", folder)
     }

@@ -101,6 +101,18 @@ export function compileGenerators(folder: string): Generators {
   return { produce: build(PATHS.loadGenerator, "lg"), fetch: build(PATHS.fetchGenerator, "fg") }
 }
 
+/** Processor time that a process has used, in milliseconds; undefined where the kernel does not say. */
+export function processorMs(pid: number): number | undefined {
+  try {
+    // Behind the name in brackets, which may hold spaces: fields 14 and 15, in ticks of 10 ms.
+    const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1)!.split(" ")
+    return (Number(fields[11]) + Number(fields[12])) * 10
+  } catch {
+    // No procfs, or the process is gone.
+    return undefined
+  }
+}
+
 /** Resident memory of a process in MB; undefined where the kernel does not say. */
 export function residentMb(pid: number): number | undefined {
   try {

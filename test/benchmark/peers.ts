@@ -6,7 +6,9 @@
  * said and left out.
  *
  *   npm run bench:peers -- [--rounds 3] [--seconds 3] [--only produce,fetch,e2e,start] [--without kafka,floor]
- *                          [--match TEXT] [--dir FOLDER] [--out FILE]
+ *                          [--match TEXT] [--dir FOLDER] [--out FILE] [--before CHECKOUT]
+ *
+ * `--before` takes part with the bundle of another checkout of ours, built there: what a change did to each row.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -24,6 +26,8 @@ interface Options {
   readonly match: string
   readonly dir: string
   readonly out: string
+  /** The bundle of another checkout. */
+  readonly before: string | undefined
 }
 
 interface RowResult {
@@ -46,7 +50,8 @@ function readOptions(): Options {
       without: { type: "string", default: "" },
       match: { type: "string", default: "" },
       dir: { type: "string", default: tmpdir() },
-      out: { type: "string" }
+      out: { type: "string" },
+      before: { type: "string" }
     }
   })
   const stamp = new Date().toISOString().slice(0, 16).replace(/[:T]/g, "-")
@@ -57,6 +62,7 @@ function readOptions(): Options {
     without: new Set(values.without.split(",")),
     match: values.match,
     dir: values.dir,
+    before: values.before === undefined ? undefined : join(values.before, "packages/cli/dist/main.js"),
     out: values.out ?? join(PATHS.results, `peers-${stamp}.json`)
   }
 }
@@ -76,6 +82,7 @@ const freshPort = (): number => {
 interface Contestant {
   readonly name: string
   readonly port: number
+  readonly processorMs: () => number | undefined
   readonly topic?: string
 }
 
@@ -87,17 +94,23 @@ async function runRow(
 ): Promise<RowResult> {
   const rounds: Record<string, Array<Figures>> = {}
   for (let round = 0; round < options.rounds; round++) {
-    for (const { name, port, topic } of contestants) {
+    for (const { name, port, topic, processorMs } of contestants) {
       const { seconds } = options
+      const before = processorMs() ?? Number.NaN
       const figures = await measure(row, { generators, port, seconds, warmUpSeconds: WARM_UP_SECONDS, topic })
+      const usedMs = (processorMs() ?? Number.NaN) - before
+      const answers = (figures.req_s ?? figures.answers_s ?? Number.NaN) * (seconds + warmUpSecondsOf(row))
       const list = rounds[name] ?? []
-      list.push(figures)
+      list.push({ ...figures, processorUs: (1_000 * usedMs) / answers })
       rounds[name] = list
     }
   }
   for (const line of renderRow({ row, rounds })) say(line)
   return { row, rounds }
 }
+
+/** A fetch is measured from its first answer on. */
+const warmUpSecondsOf = (row: Row): number => (row.kind === "produce" ? WARM_UP_SECONDS : 0)
 
 function renderRow({ row, rounds }: RowResult): ReadonlyArray<string> {
   const { name: key, unit, lowerIsBetter } = headline(row)
@@ -109,11 +122,13 @@ function renderRow({ row, rounds }: RowResult): ReadonlyArray<string> {
     const value = middle(name, key)
     const ratio = lowerIsBetter ? value / ours : ours / value
     const versus = name === "ours" || Number.isNaN(ratio) ? "" : `   ours is ${ratio.toFixed(2)} x`
+    const cost = middle(name, "processorUs")
+    const processor = Number.isNaN(cost) ? "" : `  processor ${cost.toFixed(1).padStart(6)} µs an answer`
     const errors = (rounds[name] ?? []).reduce((sum, one) => sum + (one.errors ?? 0), 0)
     lines.push(
       `  ${name.padEnd(12)} ${value.toLocaleString("en-US", { maximumFractionDigits: 1 }).padStart(12)} ${unit.padEnd(7)}` +
         `  p50 ${String(Math.round(middle(name, "p50us"))).padStart(6)} µs  p99 ${String(Math.round(middle(name, "p99us"))).padStart(6)} µs` +
-        `${errors > 0 ? `  ${errors} ERRORS` : ""}${versus}`
+        `${processor}${errors > 0 ? `  ${errors} ERRORS` : ""}${versus}`
     )
   }
   return lines
@@ -133,7 +148,7 @@ async function runLoadRows(
 ): Promise<ReadonlyArray<RowResult>> {
   const { options, generators } = field
   const wanted = ROWS.filter((row) => options.only.has(row.kind) && row.title.includes(options.match))
-  const brokers = candidates.filter((candidate) => candidate.name === "ours" || candidate.name === "kafka")
+  const brokers = candidates.filter((candidate) => !candidate.name.startsWith("floor"))
   if (wanted.some((row) => row.kind === "fetch")) {
     for (const broker of brokers) await fillFetchTopic(generators, broker.port, FILL_SECONDS)
   }
@@ -143,27 +158,33 @@ async function runLoadRows(
 }
 
 function contestantsOf(row: Row, candidates: ReadonlyArray<Candidates.Candidate>): ReadonlyArray<Contestant> {
-  return candidates.flatMap(({ name, port }): ReadonlyArray<Contestant> => {
+  return candidates.flatMap(({ name, port, processorMs }): ReadonlyArray<Contestant> => {
     // The floor knows one topic of 64 partitions, and breaks on any other.
-    if (name === "floor") return row.kind === "produce" && row.partitions === 64 ? [{ name, port }] : []
-    if (name.startsWith("floor-")) return row.kind === "fetch" ? [{ name, port }] : []
-    if (name !== "kafka" || row.kind !== "produce" || row.partitions !== 64) return [{ name, port }]
+    if (name === "floor") return row.kind === "produce" && row.partitions === 64 ? [{ name, port, processorMs }] : []
+    if (name.startsWith("floor-")) return row.kind === "fetch" ? [{ name, port, processorMs }] : []
+    if (name !== "kafka" || row.kind !== "produce" || row.partitions !== 64) return [{ name, port, processorMs }]
     return [
-      { name, port },
-      { name: "kafka-fsync", port, topic: Candidates.TOPICS.sync }
+      { name, port, processorMs },
+      { name: "kafka-fsync", port, processorMs, topic: Candidates.TOPICS.sync }
     ]
   })
 }
 
-/** Start to first answer of ours, again and again on an empty directory. */
-async function runStarts(field: Field): Promise<ReadonlyArray<number>> {
-  const times: Array<number> = []
+/** Start to first answer of ours, again and again on an empty directory, in turn with what was before. */
+async function runStarts(field: Field): Promise<Readonly<Record<string, ReadonlyArray<number>>>> {
+  const { before } = field.options
+  const bundles = { ours: PATHS.bundle, ...(before === undefined ? {} : { before }) }
+  const times: Record<string, Array<number>> = {}
   for (let i = 0; i < STARTS; i++) {
-    const folder = join(field.folder, `start-${i}`)
-    const candidate = await Candidates.startOurs(folder, freshPort())
-    times.push(candidate.startMs!)
-    await candidate.stop()
-    rmSync(folder, { recursive: true, force: true })
+    for (const [name, bundle] of Object.entries(bundles)) {
+      const folder = join(field.folder, `start-${name}-${i}`)
+      const candidate = await Candidates.startOurs(folder, freshPort(), name, bundle)
+      const list = times[name] ?? []
+      list.push(candidate.startMs!)
+      times[name] = list
+      await candidate.stop()
+      rmSync(folder, { recursive: true, force: true })
+    }
   }
   return times
 }
@@ -190,6 +211,10 @@ async function startAll(field: Field): Promise<ReadonlyArray<Candidates.Candidat
   }
   await add(machine.kafka, "kafka", () => Candidates.startKafka(join(folder, "kafka"), freshPort()))
   await add(machine.bundle, "ours", () => Candidates.startOurs(join(folder, "ours"), freshPort()))
+  const { before } = options
+  await add(before !== undefined, "before", () =>
+    Candidates.startOurs(join(folder, "before"), freshPort(), "before", before)
+  )
   for (const candidate of started) {
     if (!candidate.name.startsWith("floor")) await Candidates.prepareTopics(candidate)
   }
@@ -197,11 +222,11 @@ async function startAll(field: Field): Promise<ReadonlyArray<Candidates.Candidat
 }
 
 async function compare(field: Field): Promise<object> {
-  const starts = field.machine.bundle && field.options.only.has("start") ? await runStarts(field) : []
-  if (starts.length > 0)
-    say(
-      `start to first answer, ours: median ${median(starts).toFixed(0)} ms, best ${Math.min(...starts).toFixed(0)} ms`
-    )
+  const starts = field.machine.bundle && field.options.only.has("start") ? await runStarts(field) : {}
+  for (const [name, times] of Object.entries(starts)) {
+    const best = Math.min(...times).toFixed(0)
+    say(`start to first answer, ${name}: median ${median(times).toFixed(0)} ms, best ${best} ms of ${times.length}`)
+  }
   const candidates = await startAll(field)
   try {
     const idle = Object.fromEntries(candidates.map((one) => [one.name, one.residentMb()]))
