@@ -240,6 +240,11 @@ export class SimulatedDisk {
   }
 
   #make(): Disk["Service"] {
+    const remove = (path: string): void => {
+      this.#ask("remove", path)
+      if (!this.#names.has(path)) return
+      this.#name("remove", path, { directory: parentOf(path), apply: (names) => removed(names, path) })
+    }
     return Disk.of({
       open: (path, mode) => this.#open(path, mode),
       exists: (path) => this.#names.has(path),
@@ -254,10 +259,16 @@ export class SimulatedDisk {
         if (!this.#names.has(from)) throw this.#error("rename", from, "ENOENT")
         this.#name("rename", from, { directory: parentOf(to), apply: (names) => renamed(names, from, to) })
       },
-      remove: (path) => {
-        this.#ask("remove", path)
-        if (!this.#names.has(path)) return
-        this.#name("remove", path, { directory: parentOf(path), apply: (names) => removed(names, path) })
+      remove,
+      removeLater: (path, done) => {
+        let failure: DiskError | undefined
+        try {
+          remove(path)
+        } catch (error) {
+          if (!(error instanceof DiskError)) throw error
+          failure = error
+        }
+        setImmediate(() => done(failure))
       },
       syncDirectory: (path) => {
         this.#ask("syncDirectory", path)

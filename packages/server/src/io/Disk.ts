@@ -96,6 +96,8 @@ export class Disk extends Context.Service<
     readonly rename: (from: string, to: string) => void
     /** A file or an empty or full directory; fine when it does not exist. */
     readonly remove: (path: string) => void
+    /** The same in the thread pool: freeing the blocks of a large file takes tens of milliseconds. */
+    readonly removeLater: (path: string, done: (error: DiskError | undefined) => void) => void
     /** Creations, renames and removals in a directory survive a crash only after this. On the caller's thread. */
     readonly syncDirectory: (path: string) => void
     readonly syncDirectoryLater: (path: string, done: (error: DiskError | undefined) => void) => void

@@ -127,6 +127,12 @@ export const make = (): Disk["Service"] => {
   const files = new Map<string, MemoryPages>()
   const directories = new Set<string>()
   const under = (path: string) => (name: string) => name.startsWith(`${path}/`)
+  const remove = (path: string): void => {
+    files.delete(path)
+    directories.delete(path)
+    for (const name of [...files.keys()].filter(under(path))) files.delete(name)
+    for (const name of [...directories].filter(under(path))) directories.delete(name)
+  }
   return Disk.of({
     open: (path, mode) => {
       if (mode === "create") files.set(path, new MemoryPages())
@@ -164,11 +170,10 @@ export const make = (): Disk["Service"] => {
         directories.add(to + name.slice(from.length))
       }
     },
-    remove: (path) => {
-      files.delete(path)
-      directories.delete(path)
-      for (const name of [...files.keys()].filter(under(path))) files.delete(name)
-      for (const name of [...directories].filter(under(path))) directories.delete(name)
+    remove,
+    removeLater: (path, done) => {
+      remove(path)
+      queueMicrotask(() => done(undefined))
     },
     syncDirectory: () => {},
     syncDirectoryLater: (_path, done) => queueMicrotask(() => done(undefined)),

@@ -131,6 +131,16 @@ class NodeDiskFile implements DiskFile {
 
 const FLAGS: Record<OpenMode, string> = { create: "w+", write: "r+", read: "r" }
 
+/** Steps in which a large file is shortened before it is unlinked, so that no system call holds the file system's journal long. */
+const UNLINK_STEP_BYTES = 128 * 1024 * 1024
+
+/** Calls `then` whether that worked or not: it is the unlinking that must. */
+const shorten = (at: string, bytes: number, then: () => void): void => {
+  if (bytes <= UNLINK_STEP_BYTES) return then()
+  const left = bytes - UNLINK_STEP_BYTES
+  fs.truncate(at, left, (cause) => (cause === null ? shorten(at, left, then) : then()))
+}
+
 /** Windows cannot open a directory; its file system journals the entries by itself. */
 const directoriesSync = process.platform !== "win32"
 
@@ -148,6 +158,13 @@ const disk = Disk.of({
   makeDirectory: (at) => attempt("makeDirectory", at, () => void fs.mkdirSync(at, { recursive: true })),
   rename: (from, to) => attempt("rename", from, () => fs.renameSync(from, to)),
   remove: (at) => attempt("remove", at, () => fs.rmSync(at, { recursive: true, force: true })),
+  removeLater: (at, done) => {
+    const remove = () =>
+      fs.rm(at, { recursive: true, force: true }, (cause) =>
+        done(cause === null ? undefined : refused("remove", at, cause))
+      )
+    fs.stat(at, (cause, stats) => (cause === null && stats.isFile() ? shorten(at, stats.size, remove) : remove()))
+  },
   syncDirectory: (at) => {
     if (!directoriesSync) return
     attempt("syncDirectory", at, () => {

@@ -41,8 +41,6 @@ export interface PartitionStoresOptions {
 const WARM_BYTES = 512 * 1024 * 1024
 /** Entries of the WAL index beyond which a clean checkpoint would take longer than reading the WAL again. */
 const CLEAN_BATCHES_MAX = 50_000
-/** Large files are shortened in steps before they are unlinked: the system call frees the blocks on our thread. */
-const UNLINK_STEP_BYTES = 128 * 1024 * 1024
 
 export class PartitionStores extends Context.Service<
   PartitionStores,
@@ -337,8 +335,6 @@ const removeFiles = Effect.fnUntraced(function* (context: StoreContext, removals
   }
 })
 
-const IS_LOG = /\.log(?:\.\d+)?(?:\.deleted)?$/
-
 const removePath = Effect.fnUntraced(function* (
   context: StoreContext,
   path: string
@@ -348,18 +344,10 @@ const removePath = Effect.fnUntraced(function* (
   if (!(yield* attempt(() => disk.exists(path)))) return
   const names = path.endsWith(DELETED_SUFFIX) ? yield* attempt(() => disk.list(path)) : []
   for (const name of names) yield* removePath(context, disk.join(path, name))
-  if (IS_LOG.test(path)) {
-    let bytes = yield* attempt(() => handles.get(path).size())
-    while (bytes > UNLINK_STEP_BYTES) {
-      bytes -= UNLINK_STEP_BYTES
-      const length = bytes
-      yield* attempt(() => handles.get(path).truncate(length))
-      yield* Effect.yieldNow
-    }
-  }
   handles.close(path)
-  yield* attempt(() => disk.remove(path))
-  yield* Effect.yieldNow
+  yield* Effect.callback<void, DiskError>((resume) =>
+    disk.removeLater(path, (error) => resume(error === undefined ? Effect.void : Effect.fail(error)))
+  )
 })
 
 /** Fails when the checkpoint is damaged or the directory cannot be read. */

@@ -83,6 +83,13 @@ describe.each([
       disk.remove(disk.join(folder, "other"))
       disk.remove(disk.join(folder, "other"))
       expect(disk.list(folder)).toEqual([])
+      writeWhole(disk, folder, "later", bytesOf("three"))
+      for (const path of [disk.join(folder, "later"), disk.join(folder, "later"), disk.join(root, "none")]) {
+        yield* Effect.callback<void, DiskError>((resume) =>
+          disk.removeLater(path, (error) => resume(error === undefined ? Effect.void : Effect.fail(error)))
+        )
+      }
+      expect(disk.list(folder)).toEqual([])
       expect(codeOf(() => disk.open(disk.join(folder, "other"), "read"))).toBe("ENOENT")
       expect(codeOf(() => disk.rename(disk.join(folder, "other"), disk.join(folder, "x")))).toBe("ENOENT")
       yield* Effect.callback<void, DiskError>((resume) =>

@@ -256,6 +256,13 @@ export class DiskFaulty {
 
   #make(): Disk["Service"] {
     const under = (path: string) => (name: string) => name.startsWith(`${path}/`)
+    const remove = (path: string): void => {
+      this.#ask("remove", path)
+      const inode = this.#names.get(path)
+      if (inode === undefined) return
+      this.#used -= inode.now.size
+      this.#rename({ directory: parentOf(path), apply: (names) => names.delete(path) })
+    }
     return Disk.of({
       open: (path, mode) => {
         this.#ask("open", path)
@@ -287,12 +294,16 @@ export class DiskFaulty {
         }
         this.#rename({ directory: parentOf(to), apply })
       },
-      remove: (path) => {
-        this.#ask("remove", path)
-        const inode = this.#names.get(path)
-        if (inode === undefined) return
-        this.#used -= inode.now.size
-        this.#rename({ directory: parentOf(path), apply: (names) => names.delete(path) })
+      remove,
+      removeLater: (path, done) => {
+        let failure: DiskError | undefined
+        try {
+          remove(path)
+        } catch (error) {
+          if (!(error instanceof DiskError)) throw error
+          failure = error
+        }
+        setImmediate(() => done(failure))
       },
       syncDirectory: (path) => {
         this.#ask("syncDirectory", path)
