@@ -99,22 +99,20 @@ const definiteChanges = (
   changes: ConfigsRequest["changes"],
   target: ConfigTarget
 ): Decision<ReadonlyArray<ConfigChange>> => {
-  const known: Array<{ readonly name: string; readonly op: ConfigOp; readonly value: string | null }> = []
+  const known: Array<ConfigChange> = []
   for (const { name, op, value } of changes) {
     if (!isOperation(op)) {
       return refuse(ErrorCode.INVALID_REQUEST, `Unknown operation ${op} for the config ${shown(name)}.`)
     }
-    known.push({ name, op, value })
+    if (op === ConfigOp.DELETE) known.push({ name, op, value: null })
+    else if (value === null) return Result.fail(nullValue(name))
+    else known.push({ name, op, value })
   }
   const definite: Array<ConfigChange> = []
-  for (const { name, op, value } of known) {
-    if (op === ConfigOp.DELETE) {
-      definite.push({ name, op, value: null })
-      continue
-    }
-    if (value === null) return Result.fail(nullValue(name))
-    if (op === ConfigOp.SET) {
-      definite.push({ name, op, value })
+  for (const change of known) {
+    const { name, op } = change
+    if (op === ConfigOp.DELETE || op === ConfigOp.SET) {
+      definite.push(change)
       continue
     }
     if (!target.isList(name)) {
@@ -123,7 +121,6 @@ const definiteChanges = (
         target.noList(shown(name), op === ConfigOp.APPEND ? "APPEND" : "SUBTRACT")
       )
     }
-    const change: ConfigChange = { name, op, value }
     if (target.overrides.has(name)) definite.push(change)
     else {
       const outcome = changedConfigs(target.overrides, [change], target.inherited).get(name) ?? ""

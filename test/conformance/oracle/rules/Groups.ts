@@ -20,5 +20,12 @@ export const groupRules: ReadonlyArray<Rule> = [
     when: ({ kafka }, request) =>
       kafka === -1 && asks(request, ({ memberId, memberEpoch }) => memberId === null && Number(memberEpoch) >= 0),
     reason: "Kafka's is an exception on the id that is not there."
+  },
+  {
+    api: "OffsetDelete",
+    path: "topics.partitions.errorCode",
+    what: "offsets of a classic group while a member joins: ours GROUP_SUBSCRIBED_TO_TOPIC for what it subscribes to, or may subscribe to where that cannot be read; Kafka looks at the last generation only",
+    when: ({ kafka, ours }) => kafka === 0 && ours === 86,
+    reason: "The new member would begin at the reset policy a moment later."
   }
 ]

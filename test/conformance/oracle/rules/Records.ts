@@ -86,10 +86,11 @@ export const recordRules: ReadonlyArray<Rule> = [
     api: "ListOffsets",
     versions: [7, 11],
     path: /^topics\.partitions\.(timestamp|offset|leaderEpoch)$/,
-    what: "the largest timestamp of a log whose records were all deleted: Kafka names one of them, ours none",
-    when: ({ ours }, request) => ours === -1 && asks(request, ({ timestamp }) => timestamp === -3),
-    reason:
-      "The record lies before the log start and cannot be read: a client that goes there gets OFFSET_OUT_OF_RANGE."
+    what: "the largest timestamp of a log whose first records were deleted: Kafka may name a deleted one, ours the largest that is left, or none",
+    when: ({ path, kafka, ours }, request) =>
+      (ours === -1 || (path.endsWith("offset") ? Number(kafka) < Number(ours) : Number(kafka) > Number(ours))) &&
+      asks(request, ({ timestamp }) => timestamp === -3),
+    reason: "It lies before the log start and cannot be read: a client that goes there gets OFFSET_OUT_OF_RANGE."
   },
   {
     api: "Fetch",
